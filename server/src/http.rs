@@ -1,0 +1,17 @@
+//! RFC 9110 and RFC 9112, pure: bytes in, parts out, and back.
+//!
+//! In reading order: [`head`] finds where a head ends, [`request_line`], [`target`] and [`field`]
+//! take its parts, [`request`] puts them together and says how the content is framed, [`content`]
+//! unframes it, [`response`] writes the answer's head. [`rejection`] is why a peer is refused.
+#![forbid(unsafe_code)]
+
+pub mod content;
+pub mod date;
+pub mod field;
+pub mod head;
+pub mod rejection;
+pub mod request;
+pub mod request_line;
+pub mod response;
+pub mod status;
+pub mod target;

@@ -1,0 +1,253 @@
+//! A request's head put together: what is asked, and how the content behind it is framed.
+
+use super::field::{decimal, is_host_and_port, list_elements};
+use super::head::HeadEnd;
+use super::rejection::Rejection;
+use super::request_line::{Method, RequestLine, Version};
+use super::target::Target;
+
+/// The parts of a head that this server uses, lent from its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The request line without its line end.
+    pub line: &'a [u8],
+    /// What is to be done.
+    pub method: Method,
+    /// To what.
+    pub target: Target<'a>,
+    /// In which version's words.
+    pub version: Version,
+    /// What follows the head.
+    pub framing: Framing,
+    /// Whether the peer wants to keep the connection, RFC 9112 §9.3.
+    pub persistent: bool,
+    /// What the peer expects before it sends its content.
+    pub expectation: Expectation,
+    /// The first `User-Agent`.
+    pub user_agent: Option<&'a [u8]>,
+}
+
+/// How the content's end is found, RFC 9112 §6.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// By its length; no content where it is 0.
+    Length(u64),
+    /// By its last chunk.
+    Chunked,
+}
+
+/// RFC 9110 §10.1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// None.
+    Nothing,
+    /// `100-continue`.
+    Continue,
+    /// Another one, which cannot be met.
+    Unknown,
+}
+
+/// Field lines that most heads do not exceed: a small array costs less to make.
+const FEW_FIELDS: usize = 24;
+
+impl<'a> Request<'a> {
+    /// Takes apart the head that `end` found in `bytes`.
+    ///
+    /// `FIELDS_MAX` is the most field lines that a head can have: their places lie on the stack.
+    ///
+    /// # Errors
+    /// Whatever leaves the meaning or the end of the request in doubt.
+    pub fn parse<const FIELDS_MAX: usize>(
+        bytes: &'a [u8],
+        end: HeadEnd,
+        target_bytes_max: usize,
+    ) -> Result<Request<'a>, Rejection> {
+        let head = &bytes[end.start..end.length];
+        let line_length = memchr::memchr(b'\r', head).ok_or(Rejection::RequestLine)?;
+        let (line, fields) = (&head[..line_length], &head[line_length + 2..]);
+        let request_line = RequestLine::parse(line, target_bytes_max)?;
+        let mut summary = Summary::new(request_line.version);
+        if end.fields <= FEW_FIELDS {
+            read_fields::<FEW_FIELDS>(fields, &mut summary)?;
+        } else {
+            read_fields::<FIELDS_MAX>(fields, &mut summary)?;
+        }
+        let target = Target::parse(request_line.method, request_line.target)?;
+        let framing = summary.framing()?;
+        summary.check_host()?;
+        Ok(Request {
+            line,
+            method: request_line.method,
+            target,
+            version: request_line.version,
+            framing,
+            persistent: summary.persistent(),
+            expectation: summary.expectation,
+            user_agent: summary.user_agent,
+        })
+    }
+}
+
+/// Reads at most `N` field lines.
+fn read_fields<'a, const N: usize>(fields: &'a [u8], summary: &mut Summary<'a>) -> Result<(), Rejection> {
+    let mut places = [httparse::EMPTY_HEADER; N];
+    match httparse::parse_headers(fields, &mut places) {
+        Ok(httparse::Status::Complete((_, parsed))) => {
+            parsed.iter().try_for_each(|field| summary.add(field.name, field.value))
+        }
+        Err(httparse::Error::TooManyHeaders) => Err(Rejection::TooManyFields),
+        Ok(httparse::Status::Partial) | Err(_) => Err(Rejection::Field),
+    }
+}
+
+/// What the fields say together.
+#[derive(Debug)]
+struct Summary<'a> {
+    version: Version,
+    host: Option<&'a [u8]>,
+    content_length: Option<u64>,
+    transfer_codings: Codings,
+    close: bool,
+    keep_alive: bool,
+    expectation: Expectation,
+    user_agent: Option<&'a [u8]>,
+}
+
+/// The transfer codings so far, all `Transfer-Encoding` lines together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codings {
+    /// No such field.
+    Absent,
+    /// The field, and no coding in it.
+    Empty,
+    /// At least one, and the last one is not `chunked`.
+    Unframed,
+    /// One `chunked`, and it is the last one.
+    Chunked {
+        /// Another coding stands before it.
+        after_unknown: bool,
+    },
+    /// `chunked` more than once.
+    Repeated,
+}
+
+impl<'a> Summary<'a> {
+    fn new(version: Version) -> Summary<'a> {
+        Summary {
+            version,
+            host: None,
+            content_length: None,
+            transfer_codings: Codings::Absent,
+            close: false,
+            keep_alive: false,
+            expectation: Expectation::Nothing,
+            user_agent: None,
+        }
+    }
+
+    /// RFC 9110 §5.1: names have no case. The length sorts most of them out at once.
+    fn add(&mut self, name: &str, value: &'a [u8]) -> Result<(), Rejection> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is("host") => match self.host.replace(value) {
+                None => {}
+                Some(_) => return Err(Rejection::HostRepeated),
+            },
+            6 if is("expect") => self.add_expectations(value),
+            10 if is("connection") => {
+                for option in list_elements(value) {
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            10 if is("user-agent") => {
+                self.user_agent.get_or_insert(value);
+            }
+            14 if is("content-length") => {
+                // RFC 9112 §6.3: a list of equal lengths may be taken as one, and is refused here.
+                let length = decimal(value).ok_or(Rejection::ContentLength)?;
+                if self.content_length.replace(length).is_some() {
+                    return Err(Rejection::ContentLengthRepeated);
+                }
+            }
+            17 if is("transfer-encoding") => self.add_codings(value),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_expectations(&mut self, value: &[u8]) {
+        // RFC 9110 §10.1.1: an expectation in HTTP/1.0 is ignored.
+        if self.version == Version::Http10 {
+            return;
+        }
+        for expectation in list_elements(value) {
+            self.expectation = match self.expectation {
+                Expectation::Nothing | Expectation::Continue
+                    if expectation.eq_ignore_ascii_case(b"100-continue") =>
+                {
+                    Expectation::Continue
+                }
+                _ => Expectation::Unknown,
+            };
+        }
+    }
+
+    fn add_codings(&mut self, value: &[u8]) {
+        if self.transfer_codings == Codings::Absent {
+            self.transfer_codings = Codings::Empty;
+        }
+        for coding in list_elements(value) {
+            // RFC 9112 §7: chunked has no parameters; with one it is another coding.
+            let chunked = coding.eq_ignore_ascii_case(b"chunked");
+            self.transfer_codings = match (self.transfer_codings, chunked) {
+                (Codings::Repeated, _) | (Codings::Chunked { .. }, true) => Codings::Repeated,
+                (Codings::Absent | Codings::Empty, true) => Codings::Chunked { after_unknown: false },
+                (Codings::Unframed, true) => Codings::Chunked { after_unknown: true },
+                (_, false) => Codings::Unframed,
+            };
+        }
+    }
+
+    /// RFC 9112 §6.3, in its order.
+    fn framing(&self) -> Result<Framing, Rejection> {
+        if self.transfer_codings == Codings::Absent {
+            return Ok(Framing::Length(self.content_length.unwrap_or(0)));
+        }
+        if self.version == Version::Http10 {
+            return Err(Rejection::TransferEncodingInHttp10);
+        }
+        if self.content_length.is_some() {
+            return Err(Rejection::BothLengths);
+        }
+        match self.transfer_codings {
+            Codings::Chunked { after_unknown: false } => Ok(Framing::Chunked),
+            Codings::Chunked { after_unknown: true } => Err(Rejection::TransferCodingUnknown),
+            Codings::Absent | Codings::Empty | Codings::Unframed | Codings::Repeated => {
+                Err(Rejection::TransferEncoding)
+            }
+        }
+    }
+
+    /// RFC 9112 §3.2: exactly one in HTTP/1.1, and a valid one in any version.
+    fn check_host(&self) -> Result<(), Rejection> {
+        match self.host {
+            Some(host) if is_host_and_port(host) => Ok(()),
+            Some(_) => Err(Rejection::Host),
+            None if self.version == Version::Http11 => Err(Rejection::HostMissing),
+            None => Ok(()),
+        }
+    }
+
+    /// RFC 9112 §9.3.
+    fn persistent(&self) -> bool {
+        match self.version {
+            Version::Http11 => !self.close,
+            Version::Http10 => self.keep_alive && !self.close,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,63 @@
+//! Status codes, RFC 9110 §15, with their reason phrases.
+
+/// A status code that this server answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status(u16, &'static str);
+
+impl Status {
+    /// Three digits.
+    pub const fn code(self) -> u16 {
+        self.0
+    }
+
+    /// The phrase behind the code.
+    pub const fn reason(self) -> &'static str {
+        self.1
+    }
+
+    /// Whether it is a client's or a server's error, RFC 9110 §15.5, §15.6.
+    pub const fn is_error(self) -> bool {
+        self.0 >= 400
+    }
+
+    /// RFC 9110 §15.2.1.
+    pub const CONTINUE: Status = Status(100, "Continue");
+    /// RFC 9110 §15.3.1.
+    pub const OK: Status = Status(200, "OK");
+    /// RFC 9110 §15.3.2.
+    pub const CREATED: Status = Status(201, "Created");
+    /// RFC 9110 §15.3.5.
+    pub const NO_CONTENT: Status = Status(204, "No Content");
+    /// RFC 9110 §15.5.1.
+    pub const BAD_REQUEST: Status = Status(400, "Bad Request");
+    /// RFC 9110 §15.5.4.
+    pub const FORBIDDEN: Status = Status(403, "Forbidden");
+    /// RFC 9110 §15.5.5.
+    pub const NOT_FOUND: Status = Status(404, "Not Found");
+    /// RFC 9110 §15.5.6.
+    pub const METHOD_NOT_ALLOWED: Status = Status(405, "Method Not Allowed");
+    /// RFC 9110 §15.5.9.
+    pub const REQUEST_TIMEOUT: Status = Status(408, "Request Timeout");
+    /// RFC 9110 §15.5.10.
+    pub const CONFLICT: Status = Status(409, "Conflict");
+    /// RFC 9110 §15.5.14.
+    pub const CONTENT_TOO_LARGE: Status = Status(413, "Content Too Large");
+    /// RFC 9110 §15.5.15.
+    pub const URI_TOO_LONG: Status = Status(414, "URI Too Long");
+    /// RFC 9110 §15.5.18.
+    pub const EXPECTATION_FAILED: Status = Status(417, "Expectation Failed");
+    /// RFC 9110 §15.5.20.
+    pub const MISDIRECTED_REQUEST: Status = Status(421, "Misdirected Request");
+    /// RFC 6585 §5.
+    pub const REQUEST_HEADER_FIELDS_TOO_LARGE: Status = Status(431, "Request Header Fields Too Large");
+    /// RFC 9110 §15.6.1.
+    pub const INTERNAL_SERVER_ERROR: Status = Status(500, "Internal Server Error");
+    /// RFC 9110 §15.6.2.
+    pub const NOT_IMPLEMENTED: Status = Status(501, "Not Implemented");
+    /// RFC 9110 §15.6.4.
+    pub const SERVICE_UNAVAILABLE: Status = Status(503, "Service Unavailable");
+    /// RFC 9110 §15.6.6.
+    pub const HTTP_VERSION_NOT_SUPPORTED: Status = Status(505, "HTTP Version Not Supported");
+    /// RFC 4918 §11.5.
+    pub const INSUFFICIENT_STORAGE: Status = Status(507, "Insufficient Storage");
+}
