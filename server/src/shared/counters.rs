@@ -1,0 +1,82 @@
+//! Numbers that all event loops share.
+
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// How many there are of something that must not become too many.
+///
+/// Property: there are never more than its bound.
+#[derive(Debug)]
+pub struct BoundedCount {
+    count: AtomicUsize,
+    max: usize,
+}
+
+impl BoundedCount {
+    /// None yet, `max` at most.
+    pub fn new(max: usize) -> BoundedCount {
+        BoundedCount { count: AtomicUsize::new(0), max }
+    }
+
+    /// One more, where that is allowed. Whoever is let in has to [`BoundedCount::leave`].
+    #[must_use]
+    pub fn try_enter(&self) -> bool {
+        // Nothing else is read on the strength of the count, so no order beyond its own is needed.
+        self.count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                (count < self.max).then_some(count + 1)
+            })
+            .is_ok()
+    }
+
+    /// One less.
+    pub fn leave(&self) {
+        let before = self.count.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "whoever leaves was let in");
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// How many of something there were since somebody last asked.
+#[derive(Debug)]
+pub struct Tally(AtomicU64);
+
+impl Tally {
+    /// None yet.
+    pub fn new() -> Tally {
+        Tally(AtomicU64::new(0))
+    }
+
+    /// So many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many there were since the last call: each is reported once.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally::new()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bound_is_exact() {
+        let count = BoundedCount::new(2);
+        assert_eq!([count.try_enter(), count.try_enter(), count.try_enter()], [true, true, false]);
+        count.leave();
+        assert_eq!([count.try_enter(), count.try_enter()], [true, false]);
+        assert_eq!(count.count(), 2);
+    }
+}
