@@ -1,0 +1,11 @@
+//! System calls that std lacks, each in a safe wrapper that owns its descriptor. The only unsafe code.
+#![expect(unsafe_code, reason = "system calls; nothing else in the workspace may")]
+
+mod call;
+
+pub mod descriptors;
+pub mod epoll;
+pub mod event_fd;
+pub mod file;
+pub mod signal;
+pub mod socket;

@@ -1,0 +1,192 @@
+//! Calls on files and directories relative to a descriptor, and reading without waiting.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::call::{check, check_count, retry};
+
+/// How openat2(2) resolves: within the directory, and over no link of any kind.
+pub const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
+/// With [`BENEATH`]: only what is in the kernel's caches, else `WouldBlock`.
+pub const CACHED: u64 = libc::RESOLVE_CACHED;
+
+/// What fstat(2) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The bits of `S_IFMT`.
+    pub format: libc::mode_t,
+    /// Bytes, of a regular file.
+    pub length: u64,
+}
+
+/// openat2(2), closed on exec.
+///
+/// # Errors
+/// What the call said.
+pub fn open_beneath(
+    directory: BorrowedFd<'_>,
+    path: &CStr,
+    flags: libc::c_int,
+    resolve: u64,
+) -> io::Result<OwnedFd> {
+    // SAFETY: all zero is a valid value of this plain struct, and what openat2(2) asks of the
+    // fields that are not used.
+    let mut how: libc::open_how = unsafe { MaybeUninit::zeroed().assume_init() };
+    how.flags = (flags | libc::O_CLOEXEC) as u64;
+    how.resolve = resolve;
+    let descriptor = retry(|| {
+        let (directory, path) = (directory.as_raw_fd(), path.as_ptr());
+        // SAFETY: `path` ends in NUL and `how` has the size that is said; both outlive the call.
+        check_count(unsafe {
+            libc::syscall(libc::SYS_openat2, directory, path, &raw const how, size_of::<libc::open_how>())
+        } as libc::ssize_t)
+    })?;
+    // SAFETY: openat2 returned this descriptor just now, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as libc::c_int) })
+}
+
+/// openat(2), closed on exec.
+///
+/// # Errors
+/// What the call said.
+pub fn open_at(
+    directory: BorrowedFd<'_>,
+    path: &CStr,
+    flags: libc::c_int,
+    mode: libc::mode_t,
+) -> io::Result<OwnedFd> {
+    let flags = flags | libc::O_CLOEXEC;
+    // SAFETY: `path` ends in NUL and outlives the call.
+    let descriptor =
+        retry(|| check(unsafe { libc::openat(directory.as_raw_fd(), path.as_ptr(), flags, mode) }))?;
+    // SAFETY: openat returned this descriptor just now, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// fstat(2).
+///
+/// # Errors
+/// What the call said.
+pub fn status(descriptor: BorrowedFd<'_>) -> io::Result<Status> {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `status` is room for one, and all bytes of it are initialised.
+    check(unsafe { libc::fstat(descriptor.as_raw_fd(), status.as_mut_ptr()) })?;
+    // SAFETY: every byte was initialised, and this plain struct has no invalid values.
+    Ok(from_stat(&unsafe { status.assume_init() }))
+}
+
+/// fstatat(2) of a name, without following a link.
+///
+/// # Errors
+/// What the call said.
+pub fn status_at(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<Status> {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    let (directory, flags) = (directory.as_raw_fd(), libc::AT_SYMLINK_NOFOLLOW);
+    // SAFETY: `name` ends in NUL; `status` is room for one, and all bytes of it are initialised.
+    check(unsafe { libc::fstatat(directory, name.as_ptr(), status.as_mut_ptr(), flags) })?;
+    // SAFETY: every byte was initialised, and this plain struct has no invalid values.
+    Ok(from_stat(&unsafe { status.assume_init() }))
+}
+
+fn from_stat(status: &libc::stat) -> Status {
+    Status { format: status.st_mode & libc::S_IFMT, length: u64::try_from(status.st_size).unwrap_or(0) }
+}
+
+/// mkdirat(2).
+///
+/// # Errors
+/// What the call said.
+pub fn make_directory_at(directory: BorrowedFd<'_>, name: &CStr, mode: libc::mode_t) -> io::Result<()> {
+    // SAFETY: `name` ends in NUL and outlives the call.
+    check(unsafe { libc::mkdirat(directory.as_raw_fd(), name.as_ptr(), mode) }).map(drop)
+}
+
+/// unlinkat(2) of a file.
+///
+/// # Errors
+/// What the call said.
+pub fn remove_file_at(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    // SAFETY: `name` ends in NUL and outlives the call.
+    check(unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), 0) }).map(drop)
+}
+
+/// unlinkat(2) of an empty directory.
+///
+/// # Errors
+/// What the call said.
+pub fn remove_directory_at(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+    // SAFETY: `name` ends in NUL and outlives the call.
+    check(unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), libc::AT_REMOVEDIR) }).map(drop)
+}
+
+/// A name in a directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The directory.
+    pub directory: BorrowedFd<'a>,
+    /// The name.
+    pub name: &'a CStr,
+}
+
+/// renameat2(2) with these flags.
+///
+/// # Errors
+/// What the call said.
+pub fn rename(from: Place<'_>, to: Place<'_>, flags: libc::c_uint) -> io::Result<()> {
+    let (from_directory, from_name) = (from.directory.as_raw_fd(), from.name.as_ptr());
+    let (to_directory, to_name) = (to.directory.as_raw_fd(), to.name.as_ptr());
+    // SAFETY: both names end in NUL and outlive the call.
+    check(unsafe { libc::renameat2(from_directory, from_name, to_directory, to_name, flags) }).map(drop)
+}
+
+/// linkat(2), without following a link.
+///
+/// # Errors
+/// What the call said.
+pub fn link(from: Place<'_>, to: Place<'_>) -> io::Result<()> {
+    let (from_directory, from_name) = (from.directory.as_raw_fd(), from.name.as_ptr());
+    let (to_directory, to_name) = (to.directory.as_raw_fd(), to.name.as_ptr());
+    // SAFETY: both names end in NUL and outlive the call.
+    check(unsafe { libc::linkat(from_directory, from_name, to_directory, to_name, 0) }).map(drop)
+}
+
+/// preadv2(2) with `RWF_NOWAIT`: what of the range is in memory, from its beginning.
+///
+/// # Errors
+/// `WouldBlock` where nothing is, or where the file system cannot tell.
+pub fn read_cached(descriptor: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let descriptor = descriptor.as_raw_fd();
+    let result = retry(|| {
+        // SAFETY: `part` is one element that names all of `buffer`, which is borrowed mutably.
+        check_count(unsafe { libc::preadv2(descriptor, &raw const part, 1, offset, libc::RWF_NOWAIT) })
+    });
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Err(io::ErrorKind::WouldBlock.into()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn paths_stay_beneath() {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc", directory.path().join("link")).unwrap();
+        let base = std::fs::File::open(directory.path()).unwrap();
+        let open = |path: &CStr| open_beneath(base.as_fd(), path, libc::O_PATH, BENEATH).map(drop);
+        assert!(open(c".").is_ok());
+        assert_eq!(open(c"..").unwrap_err().raw_os_error(), Some(libc::EXDEV));
+        assert_eq!(open(c"/etc").unwrap_err().raw_os_error(), Some(libc::EXDEV));
+        assert_eq!(open(c"link").unwrap_err().raw_os_error(), Some(libc::ELOOP));
+        assert_eq!(open(c"link/passwd").unwrap_err().raw_os_error(), Some(libc::ELOOP));
+        assert_eq!(open(c"missing").unwrap_err().raw_os_error(), Some(libc::ENOENT));
+    }
+}

@@ -1,0 +1,70 @@
+//! Signals as something to wait for: [`TerminationSignals`].
+
+use std::io;
+use std::mem::MaybeUninit;
+
+use super::call::check;
+
+/// `SIGTERM` and `SIGINT`, blocked in the thread that made it and in all that it starts later.
+#[derive(Clone)]
+pub struct TerminationSignals(libc::sigset_t);
+
+impl TerminationSignals {
+    /// Blocks them in this thread: call it before any other is started.
+    ///
+    /// # Errors
+    /// Only where this program is wrong.
+    pub fn block() -> io::Result<TerminationSignals> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: `set` is a valid place for a set.
+        check(unsafe { libc::sigemptyset(set.as_mut_ptr()) })?;
+        // SAFETY: sigemptyset has initialised it.
+        let mut set = unsafe { set.assume_init() };
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            // SAFETY: `set` is an initialised set.
+            check(unsafe { libc::sigaddset(&raw mut set, signal) })?;
+        }
+        // SAFETY: `set` is an initialised set; the old one is not asked for.
+        let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+        error_number(error)?;
+        Ok(TerminationSignals(set))
+    }
+
+    /// Waits for the next one.
+    ///
+    /// # Errors
+    /// Only where this program is wrong.
+    pub fn wait(&self) -> io::Result<()> {
+        let mut signal = 0;
+        // SAFETY: the set is initialised, and `signal` is a valid place for the answer.
+        error_number(unsafe { libc::sigwait(&raw const self.0, &raw mut signal) })
+    }
+}
+
+/// pthread_sigmask(3) and sigwait(3) return the error instead of setting `errno`.
+fn error_number(error: libc::c_int) -> io::Result<()> {
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocked_signals_are_waited_for() {
+        // In a thread of its own, for which alone raise(3) is meant there.
+        let waited = std::thread::spawn(|| {
+            let signals = TerminationSignals::block()?;
+            for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGTERM] {
+                // SAFETY: takes no pointers; the signal is blocked, so it only waits to be fetched.
+                check(unsafe { libc::raise(signal) })?;
+                signals.wait()?;
+            }
+            io::Result::Ok(())
+        });
+        waited.join().unwrap().unwrap();
+    }
+}
