@@ -1,0 +1,190 @@
+//! Answers before they are written: status, content and fields.
+
+use std::borrow::Cow;
+
+use crate::http::status::Status;
+use crate::store::operation::{Mode, StoreErrorKind};
+use crate::store::path::{FilePath, PathError};
+
+/// An answer whose content is in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// How it went.
+    pub status: Status,
+    /// The media type of `content`; an answer without one has no content.
+    pub media_type: Option<&'static str>,
+    /// The content.
+    pub content: Cow<'a, [u8]>,
+    /// Fields beside those that every answer has.
+    pub fields: &'static [(&'static str, &'static str)],
+    /// Where the resource is that was made, percent-encoded.
+    pub location: Option<Vec<u8>>,
+}
+
+/// What an operation was for: the same cause means different things to a reader and a writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `GET`, `HEAD`.
+    Read,
+    /// `POST`, `PUT`, `PATCH`.
+    Upload,
+    /// `DELETE`.
+    Delete,
+}
+
+/// Plain text in UTF-8.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The page at `/`.
+const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>http_server</title>\n\
+    <h1>http_server</h1>\n<p>Serves the files of one directory over HTTP/1.1.\n<ul>\n\
+    <li><a href=\"/files/\">/files/</a>: <code>GET</code> reads, <code>POST</code> creates, \
+    <code>PUT</code> creates or replaces, <code>PATCH</code> appends, <code>DELETE</code> deletes.\n\
+    <li><a href=\"/echo/hello\">/echo/hello</a>: the value back.\n\
+    <li><a href=\"/user-agent\">/user-agent</a>: your User-Agent back.\n</ul>\n</html>\n";
+
+/// RFC 9110 §10.2.3: seconds; a bound on work is soon below itself again.
+const RETRY_AFTER: &[(&str, &str)] = &[("Retry-After", "1")];
+
+impl Reply<'_> {
+    /// The same with nothing lent.
+    pub fn into_owned(self) -> Reply<'static> {
+        Reply { content: Cow::Owned(self.content.into_owned()), ..self }
+    }
+}
+
+/// 200 with `content`.
+pub fn text<'a>(media_type: &'static str, content: Cow<'a, [u8]>) -> Reply<'a> {
+    Reply { status: Status::OK, media_type: Some(media_type), content, fields: &[], location: None }
+}
+
+/// The page at `/`.
+pub fn page() -> Reply<'static> {
+    text("text/html; charset=utf-8", Cow::Borrowed(PAGE.as_bytes()))
+}
+
+/// An error with its one-line reason.
+pub fn refusal(status: Status, reason: &'static str) -> Reply<'static> {
+    let fields = if status == Status::SERVICE_UNAVAILABLE { RETRY_AFTER } else { &[] };
+    Reply { status, fields, ..text(TEXT, Cow::Owned(format!("{reason}\n").into_bytes())) }
+}
+
+/// The answer to `OPTIONS`, RFC 9110 §9.3.7.
+pub fn options(fields: &'static [(&'static str, &'static str)]) -> Reply<'static> {
+    Reply {
+        status: Status::NO_CONTENT,
+        media_type: None,
+        content: Cow::Borrowed(b""),
+        fields,
+        location: None,
+    }
+}
+
+/// 201 for a file that was made.
+pub fn created(path: &FilePath) -> Reply<'static> {
+    Reply {
+        status: Status::CREATED,
+        location: Some(location(path)),
+        ..text(TEXT, Cow::Borrowed(b"created\n"))
+    }
+}
+
+/// 200 for a file that was changed.
+pub fn updated(mode: Mode) -> Reply<'static> {
+    let content: &[u8] = if mode == Mode::Append { b"appended\n" } else { b"replaced\n" };
+    text(TEXT, Cow::Borrowed(content))
+}
+
+/// 200 for what was removed.
+pub fn deleted() -> Reply<'static> {
+    text(TEXT, Cow::Borrowed(b"deleted\n"))
+}
+
+/// The target's path is not one of a file.
+pub fn path_refused(error: PathError) -> Reply<'static> {
+    let reason = match error {
+        PathError::Encoding => "a % without two hexadecimal digits",
+        PathError::EmptySegment => "a path segment is empty",
+        PathError::DotSegment => "a path segment is . or ..",
+        PathError::ForbiddenByte => "a path segment has a NUL or an encoded slash",
+        PathError::Reserved => "a path segment is a name that the server keeps for itself",
+        PathError::SegmentTooLong => "a path segment is longer than 255 bytes",
+        PathError::TooManySegments => "the path has more than 256 segments",
+        PathError::TooLong => "the path is longer than 4095 bytes",
+    };
+    refusal(Status::BAD_REQUEST, reason)
+}
+
+/// What the failure of an operation means to whoever asked for it.
+pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
+    use StoreErrorKind as Kind;
+    let (status, reason) = match (kind, purpose) {
+        (Kind::NotFound, _) => (Status::NOT_FOUND, "nothing is there"),
+        // A directory has no content to read; removing one that has entries is refused below.
+        (Kind::IsDirectory, Purpose::Read) => (Status::NOT_FOUND, "a directory is there, not a file"),
+        (Kind::IsDirectory, _) => (Status::CONFLICT, "a directory is there, not a file"),
+        (Kind::ParentIsFile, Purpose::Upload) => {
+            (Status::CONFLICT, "a file is where a directory would have to be")
+        }
+        (Kind::ParentIsFile, _) => (Status::NOT_FOUND, "nothing is there"),
+        (Kind::FileExists, _) => (Status::CONFLICT, "a file is there already"),
+        (Kind::DirectoryNotEmpty, _) => (Status::CONFLICT, "the directory is not empty"),
+        (Kind::IsBaseDirectory, _) => (Status::FORBIDDEN, "the base directory itself stays"),
+        (Kind::NotRegular, _) => (Status::FORBIDDEN, "neither a file nor a directory is there"),
+        (Kind::Denied, _) => (Status::FORBIDDEN, "the operating system refuses access"),
+        (Kind::NameTooLong, _) => (Status::URI_TOO_LONG, "the file system takes no name of this length"),
+        (Kind::NoSpace, _) => (Status::INSUFFICIENT_STORAGE, "no space is left"),
+        (Kind::FileTooLarge, _) => {
+            (Status::CONTENT_TOO_LARGE, "the file system takes no file of this length")
+        }
+        (Kind::Busy, _) => (Status::SERVICE_UNAVAILABLE, "too much work at once, come back later"),
+        (Kind::InputOutput, _) => (Status::INTERNAL_SERVER_ERROR, "an input/output error"),
+        (Kind::Broken, _) => (Status::INTERNAL_SERVER_ERROR, "an internal error"),
+    };
+    refusal(status, reason)
+}
+
+/// The target of a file: each byte of a segment that RFC 3986 §2.3 does not leave unreserved is
+/// encoded.
+fn location(path: &FilePath) -> Vec<u8> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut location = b"/files".to_vec();
+    for segment in path.segments() {
+        location.push(b'/');
+        for &byte in segment {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                location.push(byte);
+            } else {
+                location.extend_from_slice(&[
+                    b'%',
+                    DIGITS[usize::from(byte >> 4)],
+                    DIGITS[usize::from(byte & 15)],
+                ]);
+            }
+        }
+    }
+    location
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn location_names_the_same_path_again() {
+        let name: Vec<u8> = (1..=255).filter(|byte| *byte != b'/').collect();
+        let encoded: String = name.iter().map(|byte| format!("%{byte:02x}")).collect();
+        let path = FilePath::parse(format!("d/{encoded}").as_bytes()).unwrap();
+        let location = location(&path);
+        assert!(location.iter().all(u8::is_ascii_graphic));
+        let again = FilePath::parse(location.strip_prefix(b"/files/").unwrap()).unwrap();
+        assert_eq!(again, path);
+    }
+
+    #[test]
+    fn reasons_are_one_line() {
+        let reply = failure(StoreErrorKind::Busy, Purpose::Read);
+        assert_eq!(reply.content.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(reply.fields, RETRY_AFTER);
+    }
+}

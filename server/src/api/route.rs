@@ -1,0 +1,228 @@
+//! From a request to what is to be done about it.
+
+use std::borrow::Cow;
+
+use super::media_type;
+use super::reply::{self, Reply};
+use crate::http::request::{Expectation, Request};
+use crate::http::request_line::Method;
+use crate::http::status::Status;
+use crate::http::target::Target;
+use crate::store::operation::{Intent, Mode};
+use crate::store::path::{FilePath, percent_decode};
+
+/// What is to be done about a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// It can be answered at once.
+    Reply(Reply<'a>),
+    /// A file is to be read; its media type goes by its name.
+    Read(FilePath, &'static str),
+    /// Content is to be put into a file.
+    Upload(Intent),
+    /// A file or an empty directory is to be removed.
+    Delete(FilePath),
+}
+
+impl Action<'_> {
+    /// The same with nothing lent.
+    pub fn into_owned(self) -> Action<'static> {
+        match self {
+            Action::Reply(reply) => Action::Reply(reply.into_owned()),
+            Action::Read(path, media_type) => Action::Read(path, media_type),
+            Action::Upload(intent) => Action::Upload(intent),
+            Action::Delete(path) => Action::Delete(path),
+        }
+    }
+}
+
+impl<'a> From<Reply<'a>> for Action<'a> {
+    fn from(reply: Reply<'a>) -> Action<'a> {
+        Action::Reply(reply)
+    }
+}
+
+/// The resources that there are. Each lists its methods, as `Allow` does (RFC 9110 §10.2.1).
+enum Resource<'a> {
+    /// The page that says what this is.
+    Root,
+    /// The value, still encoded.
+    Echo(&'a [u8]),
+    UserAgent,
+    /// What follows `/files/`, still encoded.
+    File(&'a [u8]),
+    /// `*`.
+    Server,
+}
+
+const ALLOW_READ: &[(&str, &str)] = &[("Allow", "GET, HEAD, OPTIONS")];
+const ALLOW_FILE: &[(&str, &str)] = &[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
+/// RFC 5789 §3.1: any content can be appended, so its type is of no account.
+const FILE_OPTIONS: &[(&str, &str)] = &[ALLOW_FILE[0], ("Accept-Patch", media_type::UNKNOWN)];
+
+/// Decides about `request` by its head alone.
+pub fn route<'a>(request: &Request<'a>) -> Action<'a> {
+    if request.expectation == Expectation::Unknown {
+        return reply::refusal(Status::EXPECTATION_FAILED, "only 100-continue can be expected").into();
+    }
+    // RFC 9110 §9.1: a method that is not implemented gets 501, whatever it is asked of.
+    if matches!(request.method, Method::Connect | Method::Trace | Method::Other) {
+        return reply::refusal(Status::NOT_IMPLEMENTED, "the method is not implemented").into();
+    }
+    let resource = match request.target {
+        Target::Path(path) => find(path),
+        Target::Server | Target::Authority => Some(Resource::Server),
+        Target::Misdirected => {
+            return reply::refusal(Status::MISDIRECTED_REQUEST, "https is not served on this connection")
+                .into();
+        }
+    };
+    match resource {
+        Some(resource) => act(request, resource),
+        None => reply::refusal(Status::NOT_FOUND, "there is no such resource").into(),
+    }
+}
+
+/// The resource that a path names. Its first segment is compared decoded: RFC 3986 §2.3 has
+/// `%66iles` and `files` name the same.
+fn find(path: &[u8]) -> Option<Resource<'_>> {
+    let path = path.strip_prefix(b"/")?;
+    let length = memchr::memchr(b'/', path);
+    let (first, rest) = match length {
+        Some(length) => (&path[..length], Some(&path[length + 1..])),
+        None => (path, None),
+    };
+    let first = if first.contains(&b'%') {
+        let mut decoded = Vec::new();
+        percent_decode(first, &mut decoded).ok()?;
+        Cow::Owned(decoded)
+    } else {
+        Cow::Borrowed(first)
+    };
+    match (&*first, rest) {
+        (b"", None) => Some(Resource::Root),
+        (b"echo", Some(value)) => Some(Resource::Echo(value)),
+        (b"user-agent", None) => Some(Resource::UserAgent),
+        (b"files", Some(encoded)) => Some(Resource::File(encoded)),
+        _ => None,
+    }
+}
+
+fn act<'a>(request: &Request<'a>, resource: Resource<'a>) -> Action<'a> {
+    match (request.method, resource) {
+        (Method::Options, Resource::File(_)) => reply::options(FILE_OPTIONS).into(),
+        (Method::Options, Resource::Server) => reply::options(ALLOW_FILE).into(),
+        (Method::Options, _) => reply::options(ALLOW_READ).into(),
+        (Method::Get | Method::Head, Resource::Root) => reply::page().into(),
+        (Method::Get | Method::Head, Resource::Echo(value)) => echo(value),
+        (Method::Get | Method::Head, Resource::UserAgent) => {
+            reply::text("text/plain", Cow::Borrowed(request.user_agent.unwrap_or_default())).into()
+        }
+        (method, Resource::File(encoded)) => file(method, encoded),
+        _ => Reply {
+            fields: ALLOW_READ,
+            ..reply::refusal(Status::METHOD_NOT_ALLOWED, "the resource does not have this method")
+        }
+        .into(),
+    }
+}
+
+fn echo(value: &[u8]) -> Action<'_> {
+    let decoded = if value.contains(&b'%') {
+        let mut decoded = Vec::with_capacity(value.len());
+        if percent_decode(value, &mut decoded).is_err() {
+            return reply::refusal(Status::BAD_REQUEST, "a % without two hexadecimal digits").into();
+        }
+        Cow::Owned(decoded)
+    } else {
+        Cow::Borrowed(value)
+    };
+    reply::text(reply::TEXT, decoded).into()
+}
+
+fn file(method: Method, encoded: &[u8]) -> Action<'static> {
+    let path = match FilePath::parse(encoded) {
+        Ok(path) => path,
+        Err(error) => return reply::path_refused(error).into(),
+    };
+    let upload = |mode| Action::Upload(Intent { path: path.clone(), mode });
+    match method {
+        Method::Post => upload(Mode::Create),
+        Method::Put => upload(Mode::Replace),
+        Method::Patch => upload(Mode::Append),
+        Method::Delete => Action::Delete(path),
+        _ => {
+            let name = path.segments().next_back().unwrap_or_default();
+            let media_type = media_type::of_name(name);
+            Action::Read(path, media_type)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request::Framing;
+    use crate::http::request_line::Version;
+
+    fn check(method: Method, path: &str, expected: u16) {
+        let request = Request {
+            line: b"",
+            method,
+            target: Target::Path(path.as_bytes()),
+            version: Version::Http11,
+            framing: Framing::Length(0),
+            persistent: true,
+            expectation: Expectation::Nothing,
+            user_agent: None,
+        };
+        let code = match route(&request) {
+            Action::Reply(reply) => reply.status.code(),
+            _ => 0,
+        };
+        assert_eq!(code, expected, "{method:?} {path}");
+    }
+
+    #[test]
+    fn resources_are_found_by_their_first_segment() {
+        for (path, expected) in [
+            ("/", 200),
+            ("/echo/", 200),
+            ("/echo/a/b", 200),
+            ("/%65cho/a", 200),
+            ("/echo", 404),
+            ("/echo/%4", 400),
+            ("/user-agent", 200),
+            ("/user-agent/", 404),
+            ("/files/a", 0),
+            ("/files/", 0),
+            ("/files/a//b", 400),
+            ("/files", 404),
+            ("/Files/a", 404),
+            ("//files/a", 404),
+            ("/./files/a", 404),
+            ("/%2Ffiles/a", 404),
+            ("/%zz", 404),
+        ] {
+            check(Method::Get, path, expected);
+        }
+    }
+
+    #[test]
+    fn methods_belong_to_resources() {
+        for method in [Method::Post, Method::Put, Method::Patch, Method::Delete] {
+            check(method, "/", 405);
+            check(method, "/echo/a", 405);
+            check(method, "/user-agent", 405);
+            check(method, "/nothing", 404);
+            check(method, "/files/a", 0);
+        }
+        for method in [Method::Connect, Method::Trace, Method::Other] {
+            check(method, "/files/a", 501);
+            check(method, "/nothing", 501);
+        }
+        check(Method::Options, "/files/a", 204);
+        check(Method::Options, "/echo/a", 204);
+        check(Method::Options, "/nothing", 404);
+    }
+}

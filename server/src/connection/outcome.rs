@@ -1,0 +1,166 @@
+//! What became of an operation, and the answer that it means.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::content::{Content, Upload};
+use super::exchange::Exchange;
+use super::{Connection, Output, State, Step, Want, between_requests};
+use crate::api::reply::{self, Purpose, Reply};
+use crate::api::route::Action;
+use crate::clock::Now;
+use crate::http::rejection::Rejection;
+use crate::http::response::CONTINUE;
+use crate::store::operation::{Operation, Outcome, StoreError};
+
+impl Connection {
+    pub(super) fn take_outcome(
+        &mut self,
+        state: State,
+        outcome: Outcome,
+        now: &Now,
+        output: &mut Output,
+    ) -> Step {
+        match (state, outcome) {
+            (State::Open { exchange, media_type }, Outcome::Opened { length }) => {
+                let keep = self.keeps(&exchange);
+                let to_send = exchange.file(media_type, length, keep, now, output);
+                self.state = State::Sending { exchange, length, keep };
+                // A file without content to send needs no other way to its end.
+                Break(if to_send == 0 { Want::Send } else { Want::SendFile(0..to_send) })
+            }
+            (State::Open { exchange, .. }, Outcome::Failed(error)) => {
+                self.reply(exchange, &reply::failure(error.kind, Purpose::Read), now, output)
+            }
+            (State::Delete { exchange }, Outcome::Deleted) => {
+                self.reply(exchange, &reply::deleted(), now, output)
+            }
+            (State::Delete { exchange }, Outcome::Failed(error)) => {
+                self.reply(exchange, &reply::failure(error.kind, Purpose::Delete), now, output)
+            }
+            (State::Finish { exchange, path, .. }, Outcome::Created) => {
+                self.reply(exchange, &reply::created(&path), now, output)
+            }
+            (State::Finish { exchange, mode, .. }, Outcome::Updated) => {
+                self.reply(exchange, &reply::updated(mode), now, output)
+            }
+            (State::Finish { exchange, .. }, Outcome::Failed(error)) => {
+                self.reply(exchange, &reply::failure(error.kind, Purpose::Upload), now, output)
+            }
+            (State::Stage { exchange, mut content, mut upload, asked }, Outcome::Staged) => {
+                if asked {
+                    output.bytes.extend_from_slice(CONTINUE);
+                }
+                content.renew(&self.limits, now);
+                upload.staged = true;
+                self.state = State::Gather { exchange, content, upload };
+                Continue(())
+            }
+            (State::Write { exchange, mut content, mut upload }, Outcome::Written(buffer)) => {
+                content.renew(&self.limits, now);
+                upload.buffer = buffer;
+                self.state = State::Gather { exchange, content, upload };
+                Continue(())
+            }
+            (State::Stage { exchange, asked: true, .. }, Outcome::Failed(error)) => {
+                let reply = reply::failure(error.kind, Purpose::Upload);
+                Break(self.reply_and_close(exchange, &reply, now, output))
+            }
+            (
+                State::Stage { exchange, content, .. } | State::Write { exchange, content, .. },
+                Outcome::Failed(error),
+            ) => self.upload_failed(exchange, content, &error, now, output),
+            (state, outcome) => {
+                debug_assert!(false, "{outcome:?} in {state:?}");
+                Break(Want::Close { linger: false })
+            }
+        }
+    }
+
+    /// The rest of the content is read past, where there is not too much of it.
+    fn upload_failed(
+        &mut self,
+        exchange: Exchange,
+        mut content: Content,
+        error: &StoreError,
+        now: &Now,
+        output: &mut Output,
+    ) -> Step {
+        content.renew(&self.limits, now);
+        let reply = reply::failure(error.kind, Purpose::Upload);
+        self.answer_behind(exchange, content, Action::Reply(reply), now, output)
+    }
+
+    /// Sees to it that the upload is held, or refused, before more of its content is received.
+    pub(super) fn stage(
+        &mut self,
+        exchange: Exchange,
+        content: Content,
+        upload: Upload,
+        asked: bool,
+    ) -> Step {
+        let intent = upload.intent.clone();
+        self.state = State::Stage { exchange, content, upload, asked };
+        Break(Want::Run(Operation::Stage(intent)))
+    }
+
+    /// All of the content is here: sees to it that it takes effect.
+    pub(super) fn finish(&mut self, exchange: Exchange, upload: Upload) -> Step {
+        let Upload { intent, staged, buffer } = upload;
+        self.state = State::Finish { exchange, path: intent.path.clone(), mode: intent.mode };
+        Break(Want::Run(if staged { Operation::Publish(buffer) } else { Operation::Store(intent, buffer) }))
+    }
+
+    /// Answers a request that was received to its end.
+    pub(super) fn reply(
+        &mut self,
+        exchange: Exchange,
+        reply: &Reply<'_>,
+        now: &Now,
+        output: &mut Output,
+    ) -> Step {
+        let keep = self.keeps(&exchange);
+        let peer_goes_on = exchange.persistent;
+        exchange.reply(reply, keep, now, output);
+        self.end_exchange(peer_goes_on, keep, now)
+    }
+
+    /// Answers a request whose content may still be coming.
+    pub(super) fn reply_and_close(
+        &mut self,
+        exchange: Exchange,
+        reply: &Reply<'_>,
+        now: &Now,
+        output: &mut Output,
+    ) -> Want {
+        self.state = State::Closed;
+        exchange.reply(reply, false, now, output);
+        Want::Close { linger: true }
+    }
+
+    /// Refuses what came, whether or not it was a request.
+    pub(super) fn reject(
+        &mut self,
+        exchange: Exchange,
+        rejection: Rejection,
+        now: &Now,
+        output: &mut Output,
+    ) -> Want {
+        let reply = reply::refusal(rejection.status(), rejection.reason());
+        self.reply_and_close(exchange, &reply, now, output)
+    }
+
+    /// The answer is complete. A peer that does not go on sends nothing that a close could destroy
+    /// the answer over.
+    pub(super) fn end_exchange(&mut self, peer_goes_on: bool, keep: bool, now: &Now) -> Step {
+        if keep {
+            self.state = between_requests(now);
+            return Continue(());
+        }
+        self.state = State::Closed;
+        Break(Want::Close { linger: peer_goes_on })
+    }
+
+    fn keeps(&self, exchange: &Exchange) -> bool {
+        exchange.persistent && self.requests_left > 0
+    }
+}
