@@ -1,0 +1,86 @@
+//! Files that exist only as far as a test of the connection needs them: what becomes of an
+//! operation goes by the name of its path.
+
+use http_server::store::operation::{Intent, Mode, Operation, Outcome, StoreError, StoreErrorKind};
+use http_server::store::path::FilePath;
+
+use crate::pump::Files;
+
+/// Answers by name alone: `missing` and `full` fail, `full-later` fails once content is written,
+/// `new` is made, `empty` has no content; everything else is there.
+#[derive(Clone, Debug, Default)]
+pub struct Scripted {
+    /// The name of the upload that is held.
+    staged: Option<Intent>,
+    content: Vec<u8>,
+}
+
+/// Bytes of a file that is there.
+pub const FILE_BYTES: u64 = 100;
+
+impl Files for Scripted {
+    fn run(&mut self, operation: Operation) -> Outcome {
+        match operation {
+            Operation::Open(path) => self.open(&path),
+            Operation::Delete(path) => decide(&path).map_or(Outcome::Deleted, failed),
+            Operation::Stage(intent) => match decide(&intent.path) {
+                Some(kind) => failed(kind),
+                None => {
+                    self.staged = Some(intent);
+                    Outcome::Staged
+                }
+            },
+            Operation::Write(mut buffer) => {
+                let full_later =
+                    self.staged.as_ref().is_some_and(|held| held.path.as_bytes() == b"full-later");
+                if full_later {
+                    self.staged = None;
+                    return failed(StoreErrorKind::NoSpace);
+                }
+                buffer.clear();
+                if self.staged.is_some() { Outcome::Written(buffer) } else { failed(StoreErrorKind::Broken) }
+            }
+            Operation::Publish(_) => {
+                self.staged.take().map_or(failed(StoreErrorKind::Broken), |held| publish(&held))
+            }
+            Operation::Store(intent, _) => publish(&intent),
+        }
+    }
+
+    fn read(&mut self, offset: u64, length: usize) -> Vec<u8> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.content.iter().skip(start).take(length).copied().collect()
+    }
+}
+
+impl Scripted {
+    fn open(&mut self, path: &FilePath) -> Outcome {
+        if let Some(kind) = decide(path) {
+            return failed(kind);
+        }
+        let length = if path.as_bytes() == b"empty" { 0 } else { FILE_BYTES };
+        self.content = (0..length).map(|number| b'a' + (number % 26) as u8).collect();
+        Outcome::Opened { length }
+    }
+}
+
+fn publish(intent: &Intent) -> Outcome {
+    match (decide(&intent.path), intent.mode) {
+        (Some(kind), _) => failed(kind),
+        (None, Mode::Create) => Outcome::Created,
+        (None, _) if intent.path.as_bytes() == b"new" => Outcome::Created,
+        (None, _) => Outcome::Updated,
+    }
+}
+
+fn decide(path: &FilePath) -> Option<StoreErrorKind> {
+    match path.as_bytes() {
+        b"missing" => Some(StoreErrorKind::NotFound),
+        b"full" => Some(StoreErrorKind::NoSpace),
+        _ => None,
+    }
+}
+
+fn failed(kind: StoreErrorKind) -> Outcome {
+    Outcome::Failed(StoreError { kind, call: "scripted", source: None })
+}

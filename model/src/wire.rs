@@ -1,0 +1,83 @@
+//! Answers read from the wire, strictly: what a careful client would make of the bytes.
+
+use std::collections::BTreeMap;
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The fields, names in lower case, in order of their names.
+    pub fields: BTreeMap<String, String>,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+impl WireAnswer {
+    /// The value of a field; empty where it is absent.
+    pub fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Takes the first answer from `bytes`, and says how many bytes it has; nothing where it is not
+/// complete. `head_only`: it answers a `HEAD`, and has no content whatever its length says.
+///
+/// # Errors
+/// What a strict reader would refuse, in words.
+pub fn read_answer(bytes: &[u8], head_only: bool) -> Result<Option<(WireAnswer, usize)>, String> {
+    let Some(head_length) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&bytes[..head_length]).map_err(|_| "the head is not ASCII")?;
+    let mut lines = head.split("\r\n");
+    let status_line = lines.next().unwrap_or_default();
+    let status = read_status_line(status_line).ok_or(format!("status line {status_line:?}"))?;
+    let mut fields = BTreeMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(": ").ok_or(format!("field line {line:?}"))?;
+        let malformed = name.is_empty() || line.contains(['\r', '\n', '\0']);
+        if malformed || fields.insert(name.to_ascii_lowercase(), value.to_owned()).is_some() {
+            return Err(format!("field line {line:?}, or one of its name before it"));
+        }
+    }
+    let answer = WireAnswer { status, fields, content: Vec::new() };
+    let without_content = status < 200 || status == 204 || status == 304;
+    let length = match (answer.field("content-length"), without_content) {
+        ("", true) => 0,
+        (_, true) => return Err(format!("a length with status {status}")),
+        (length, false) => length.parse::<usize>().map_err(|_| format!("content length {length:?}"))?,
+    };
+    if status >= 200 && answer.field("date").len() != 29 {
+        return Err(format!("date {:?}", answer.field("date")));
+    }
+    let start = head_length + 4;
+    let end = if head_only { start } else { start + length };
+    Ok(bytes.get(start..end).map(|content| (WireAnswer { content: content.to_vec(), ..answer }, end)))
+}
+
+fn read_status_line(line: &str) -> Option<u16> {
+    let rest = line.strip_prefix("HTTP/1.1 ")?;
+    let (code, reason) = rest.split_once(' ')?;
+    let valid =
+        code.len() == 3 && !reason.is_empty() && reason.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    code.parse().ok().filter(|_| valid)
+}
+
+/// All answers in `bytes`, which nothing may follow; `head_only` says of each final one whether it
+/// answers a `HEAD`. Interim answers are left out.
+///
+/// # Errors
+/// As [`read_answer`]; and for bytes behind the last whole answer.
+pub fn read_answers(mut bytes: &[u8], head_only: &[bool]) -> Result<Vec<WireAnswer>, String> {
+    let mut answers = Vec::new();
+    while !bytes.is_empty() {
+        let head_only = head_only.get(answers.len()).copied().unwrap_or(false);
+        let (answer, length) = read_answer(bytes, head_only)?.ok_or("an answer is cut short")?;
+        bytes = &bytes[length..];
+        if answer.status >= 200 {
+            answers.push(answer);
+        }
+    }
+    Ok(answers)
+}
