@@ -1,5 +1,11 @@
 //! What the server is judged against.
+//!
+//! [`reference`] is the specification, [`alphabet`] what is tried on it and on the server,
+//! [`wire`] reads answers as a strict client does, [`pump`] drives a connection without a socket,
+//! over a real store or over [`scripted`] files.
 
+pub mod alphabet;
 pub mod pump;
+pub mod reference;
 pub mod scripted;
 pub mod wire;

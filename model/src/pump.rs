@@ -60,7 +60,9 @@ pub struct Pump<F> {
     files: F,
     connection: Connection,
     now: Now,
-    output: Output,
+    sent: Vec<u8>,
+    /// What has been made and not sent; empty between two inputs.
+    unsent: Output,
     operations: Vec<String>,
     end: Option<bool>,
 }
@@ -69,15 +71,9 @@ impl<F: Files> Pump<F> {
     /// A new connection at time 0.
     pub fn new(files: F, limits: Arc<Limits>) -> Pump<F> {
         let now = Now { instant: Instant::default(), date: HttpDate::from_unix_seconds(0) };
-        let output = Output { bytes: Vec::new(), answered: Some(Vec::new()) };
-        Pump {
-            files,
-            connection: Connection::new(limits, &now),
-            now,
-            output,
-            operations: Vec::new(),
-            end: None,
-        }
+        let unsent = Output { bytes: Vec::new(), answered: Some(Vec::new()) };
+        let connection = Connection::new(limits, &now);
+        Pump { files, connection, now, sent: Vec::new(), unsent, operations: Vec::new(), end: None }
     }
 
     /// The peer sends `bytes`; they are lost where the connection has ended.
@@ -110,7 +106,7 @@ impl<F: Files> Pump<F> {
 
     /// All bytes for the peer so far.
     pub fn output(&self) -> &[u8] {
-        &self.output.bytes
+        &self.sent
     }
 
     /// All operations so far, each with its content, in words.
@@ -125,16 +121,15 @@ impl<F: Files> Pump<F> {
 
     /// The access log so far: status and content bytes of each answer.
     pub fn answered(&self) -> impl Iterator<Item = (u16, u64)> {
-        self.output.answered.iter().flatten().map(|answered| (answered.status.code(), answered.content_bytes))
+        self.unsent.answered.iter().flatten().map(|answered| (answered.status.code(), answered.content_bytes))
     }
 
     fn take(&mut self, input: Input<'_>) {
         if self.end.is_some() {
             return;
         }
-        // The connection sees an output of its own each time, as if all before had been sent.
-        let sent = std::mem::take(&mut self.output.bytes);
-        let mut want = self.connection.advance(input, &self.now, &mut self.output);
+        let mut unsent = std::mem::take(&mut self.unsent);
+        let mut want = self.connection.advance(input, &self.now, &mut unsent);
         loop {
             let input = match want {
                 Want::Receive | Want::Same => break,
@@ -142,12 +137,16 @@ impl<F: Files> Pump<F> {
                     self.operations.push(format!("{operation:?}"));
                     Input::Outcome(self.files.run(operation))
                 }
-                Want::Send => Input::Sent,
+                Want::Send => {
+                    self.sent.append(&mut unsent.bytes);
+                    Input::Sent
+                }
                 Want::SendFile(range) => {
+                    self.sent.append(&mut unsent.bytes);
                     let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
                     let content = self.files.read(range.start, length);
                     assert_eq!(content.len(), length, "the file is shorter than was said");
-                    self.output.bytes.extend_from_slice(&content);
+                    self.sent.extend_from_slice(&content);
                     Input::Sent
                 }
                 Want::Close { linger } => {
@@ -155,9 +154,9 @@ impl<F: Files> Pump<F> {
                     break;
                 }
             };
-            want = self.connection.advance(input, &self.now, &mut self.output);
+            want = self.connection.advance(input, &self.now, &mut unsent);
         }
-        let new = std::mem::replace(&mut self.output.bytes, sent);
-        self.output.bytes.extend_from_slice(&new);
+        self.sent.append(&mut unsent.bytes);
+        self.unsent = unsent;
     }
 }

@@ -1,0 +1,207 @@
+//! One alphabet for every engine: requests to `/files/`, random, exhaustive, and as text.
+//!
+//! The text is what a found bug is kept as: a request a line, `PUT a/b 3:1000` for content number
+//! 3 of 1000 bytes, `GET a/b`; empty lines and those that begin with `#` say nothing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::reference::Method;
+
+/// A request to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked.
+    pub method: Method,
+    /// What follows `/files/` in its target, without any white space.
+    pub path: String,
+    /// What it carries, of `POST`, `PUT` and `PATCH`.
+    pub content: Option<Content>,
+}
+
+/// Content that differs from all other content by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Its number.
+    pub number: u32,
+    /// Bytes.
+    pub length: usize,
+}
+
+impl Content {
+    /// The bytes: `<number>` again and again.
+    pub fn bytes(self) -> Vec<u8> {
+        format!("<{}>", self.number).into_bytes().into_iter().cycle().take(self.length).collect()
+    }
+}
+
+impl Request {
+    /// The bytes of the content; none where there is no content.
+    pub fn content_bytes(&self) -> Vec<u8> {
+        self.content.map(Content::bytes).unwrap_or_default()
+    }
+
+    /// As HTTP/1.1 has it.
+    pub fn on_the_wire(&self) -> Vec<u8> {
+        let length =
+            self.content.map_or(String::new(), |content| format!("Content-Length: {}\r\n", content.length));
+        let head = format!("{} /files/{} HTTP/1.1\r\nHost: h\r\n{length}\r\n", self.method.name(), self.path);
+        [head.into_bytes(), self.content_bytes()].concat()
+    }
+}
+
+/// All methods.
+pub const METHODS: [Method; 6] =
+    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete];
+
+impl Method {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+
+    /// Whether its requests carry content.
+    pub fn has_content(self) -> bool {
+        matches!(self, Method::Post | Method::Put | Method::Patch)
+    }
+}
+
+/// Paths that collide: files, directories of the same name, what is below them; and some that are
+/// refused.
+pub const PATHS: [&str; 14] = [
+    "a",
+    "a",
+    "b",
+    "a/b",
+    "a/b",
+    "a/c",
+    "a/b/c",
+    "a/",
+    "%ff%01",
+    "a%20/%62",
+    "",
+    "a//b",
+    "%2e%2e/a",
+    ".http_server",
+];
+
+/// One request.
+pub fn requests() -> impl Strategy<Value = Request> {
+    // Now and then more than a connection gathers in memory.
+    let lengths = prop_oneof![8 => 0_usize..50, 1 => 1000_usize..5000, 1 => 250_000_usize..600_000];
+    (select(&METHODS[..]), select(&PATHS[..]), any::<u32>(), lengths).prop_map(
+        |(method, path, number, length)| {
+            let content = method.has_content().then_some(Content { number: number % 1000, length });
+            Request { method, path: path.to_owned(), content }
+        },
+    )
+}
+
+/// All sequences of 1 to `length` requests with these methods to these paths.
+pub fn all_sequences(length: usize, paths: &[&str]) -> Vec<Vec<Request>> {
+    let mut sequences = vec![Vec::new()];
+    let mut longest = sequences.clone();
+    for number in 1..=length {
+        let with_one_more = |sequence: &Vec<Request>| {
+            let requests = METHODS.iter().flat_map(|method| paths.iter().map(move |path| (*method, *path)));
+            let longer = requests.map(|(method, path)| {
+                let content = Content { number: u32::try_from(number).unwrap_or(0), length: 5 };
+                let content = method.has_content().then_some(content);
+                let request = Request { method, path: path.to_owned(), content };
+                sequence.iter().cloned().chain([request]).collect()
+            });
+            longer.collect::<Vec<_>>()
+        };
+        longest = longest.iter().flat_map(with_one_more).collect();
+        sequences.extend(longest.iter().cloned());
+    }
+    sequences.remove(0);
+    sequences
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `.` stands for no path at all, which no path can be written as.
+        let path = if self.path.is_empty() { "." } else { &self.path };
+        write!(formatter, "{} {path}", self.method.name())?;
+        match self.content {
+            Some(Content { number, length }) => write!(formatter, " {number}:{length}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Request {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Request, String> {
+        let malformed = || format!("not `METHOD path` or `METHOD path number:length`: {line:?}");
+        let mut words = line.split_ascii_whitespace();
+        let name = words.next().ok_or_else(malformed)?;
+        let method = METHODS.into_iter().find(|method| method.name() == name).ok_or_else(malformed)?;
+        let path = words.next().ok_or_else(malformed)?;
+        let content = match words.next().map(|word| word.split_once(':').ok_or_else(malformed)).transpose()? {
+            Some((number, length)) => Some(Content {
+                number: number.parse().map_err(|_| malformed())?,
+                length: length.parse().map_err(|_| malformed())?,
+            }),
+            None => None,
+        };
+        if words.next().is_some() || content.is_some() != method.has_content() {
+            return Err(malformed());
+        }
+        let path = if path == "." { String::new() } else { path.to_owned() };
+        Ok(Request { method, path, content })
+    }
+}
+
+/// Reads a list of requests.
+///
+/// # Errors
+/// The first line that is none.
+pub fn read_requests(text: &str) -> Result<Vec<Request>, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(str::parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: Some(Box::new(proptest::test_runner::FileFailurePersistence::SourceParallel(
+                "../proptest-regressions/model",
+            ))),
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn text_names_the_same_request_again(request in requests()) {
+            prop_assert_eq!(request.to_string().parse(), Ok(request));
+        }
+    }
+
+    #[test]
+    fn malformed_lines_are_refused() {
+        for line in ["", "GET", "BREW a", "GET a 1:2", "PUT a", "PUT a 1", "PUT a 1:x", "PUT a 1:2 3"] {
+            assert!(line.parse::<Request>().is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn all_sequences_are_all() {
+        assert_eq!(all_sequences(1, &["a"]).len(), 6);
+        assert_eq!(all_sequences(2, &["a", "b"]).len(), 12 + 12 * 12);
+    }
+}
