@@ -249,7 +249,7 @@ fn continue_is_sent_where_content_is_wanted() {
     assert_eq!(output("PUT /files/full {}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"), "0 507 linger");
     assert_eq!(output("PUT /echo/a {}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"), "0 405 linger");
     assert_eq!(output("PUT /files/a {}Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n"), "0 413 linger");
-    assert_eq!(output("PUT /files/a {}Content-Length: 3\r\nExpect: x\r\n\r\nabc"), "0 417 open");
+    assert_eq!(output("PUT /files/a {}Content-Length: 3\r\nExpect: x\r\n\r\nabc"), "0 417 linger");
 }
 
 #[test]

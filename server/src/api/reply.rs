@@ -80,13 +80,11 @@ pub fn options(fields: &'static [(&'static str, &'static str)]) -> Reply<'static
     }
 }
 
-/// 201 for a file that was made.
+/// 201 for a file that was made. RFC 9110 §9.3.3: the content refers to it too.
 pub fn created(path: &FilePath) -> Reply<'static> {
-    Reply {
-        status: Status::CREATED,
-        location: Some(location(path)),
-        ..text(TEXT, Cow::Borrowed(b"created\n"))
-    }
+    let location = location(path);
+    let content = [&b"created "[..], &location, b"\n"].concat();
+    Reply { status: Status::CREATED, location: Some(location), ..text(TEXT, Cow::Owned(content)) }
 }
 
 /// 200 for a file that was changed.

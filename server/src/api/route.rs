@@ -55,6 +55,8 @@ enum Resource<'a> {
     Server,
 }
 
+/// RFC 9110 §12.5.5: a cache must not give one client's answer to another.
+const BY_USER_AGENT: &[(&str, &str)] = &[("Vary", "User-Agent")];
 const ALLOW_READ: &[(&str, &str)] = &[("Allow", "GET, HEAD, OPTIONS")];
 const ALLOW_FILE: &[(&str, &str)] = &[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
 /// RFC 5789 §3.1: any content can be appended, so its type is of no account.
@@ -110,15 +112,15 @@ fn find(path: &[u8]) -> Option<Resource<'_>> {
 
 fn act<'a>(request: &Request<'a>, resource: Resource<'a>) -> Action<'a> {
     match (request.method, resource) {
-        (Method::Options, Resource::File(_)) => reply::options(FILE_OPTIONS).into(),
+        (_, Resource::File(encoded)) => file(request, encoded),
         (Method::Options, Resource::Server) => reply::options(ALLOW_FILE).into(),
         (Method::Options, _) => reply::options(ALLOW_READ).into(),
         (Method::Get | Method::Head, Resource::Root) => reply::page().into(),
         (Method::Get | Method::Head, Resource::Echo(value)) => echo(value),
         (Method::Get | Method::Head, Resource::UserAgent) => {
-            reply::text("text/plain", Cow::Borrowed(request.user_agent.unwrap_or_default())).into()
+            let user_agent = Cow::Borrowed(request.user_agent.unwrap_or_default());
+            Reply { fields: BY_USER_AGENT, ..reply::text("text/plain", user_agent) }.into()
         }
-        (method, Resource::File(encoded)) => file(method, encoded),
         _ => Reply {
             fields: ALLOW_READ,
             ..reply::refusal(Status::METHOD_NOT_ALLOWED, "the resource does not have this method")
@@ -140,13 +142,18 @@ fn echo(value: &[u8]) -> Action<'_> {
     reply::text(reply::TEXT, decoded).into()
 }
 
-fn file(method: Method, encoded: &[u8]) -> Action<'static> {
+fn file(request: &Request<'_>, encoded: &[u8]) -> Action<'static> {
     let path = match FilePath::parse(encoded) {
         Ok(path) => path,
         Err(error) => return reply::path_refused(error).into(),
     };
     let upload = |mode| Action::Upload(Intent { path: path.clone(), mode });
-    match method {
+    match request.method {
+        Method::Options => reply::options(FILE_OPTIONS).into(),
+        // RFC 9110 §14.5: taken for the whole file, a part of it would destroy the rest.
+        Method::Put if request.content_range => {
+            reply::refusal(Status::BAD_REQUEST, "PUT replaces whole files: Content-Range is refused").into()
+        }
         Method::Post => upload(Mode::Create),
         Method::Put => upload(Mode::Replace),
         Method::Patch => upload(Mode::Append),
@@ -175,6 +182,7 @@ mod tests {
             persistent: true,
             expectation: Expectation::Nothing,
             user_agent: None,
+            content_range: false,
         };
         let code = match route(&request) {
             Action::Reply(reply) => reply.status.code(),
@@ -222,6 +230,7 @@ mod tests {
             check(method, "/nothing", 501);
         }
         check(Method::Options, "/files/a", 204);
+        check(Method::Options, "/files/..", 400);
         check(Method::Options, "/echo/a", 204);
         check(Method::Options, "/nothing", 404);
     }

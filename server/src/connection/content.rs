@@ -9,6 +9,7 @@ use crate::api::route::Action;
 use crate::clock::{Instant, Now};
 use crate::http::content::{ContentDecoder, Piece};
 use crate::http::rejection::Rejection;
+use crate::http::response::CONTINUE;
 use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::store::operation::{Intent, Operation};
@@ -59,18 +60,23 @@ fn pace(limits: &Limits, now: &Now) -> Pace {
 }
 
 impl Connection {
-    /// Reads past content, then acts; unless there is too much of it.
+    /// Reads past content, then acts; unless there is too much of it. With `asked` the peer waits
+    /// for 100, which it gets only where its content is going to be read.
     pub(super) fn answer_behind(
         &mut self,
         exchange: Exchange,
         content: Content,
         action: Action<'static>,
+        asked: bool,
         now: &Now,
         output: &mut Output,
     ) -> Step {
         let left = content.decoder.length_left().unwrap_or(0);
         if content.received.saturating_add(left) > self.limits.discard_bytes_max {
             return Break(self.answer_before(exchange, action, now, output));
+        }
+        if asked {
+            output.bytes.extend_from_slice(CONTINUE);
         }
         self.state = State::Discard { exchange, content, action };
         Continue(())

@@ -10,7 +10,6 @@ use crate::clock::{Instant, Now};
 use crate::http::content::ContentDecoder;
 use crate::http::head::{HeadLimits, HeadReader};
 use crate::http::request::{Expectation, Framing, Request};
-use crate::http::response::CONTINUE;
 use crate::limits::HEAD_FIELDS_CEILING;
 use crate::store::operation::Operation;
 
@@ -67,7 +66,8 @@ impl Connection {
         }
         let decoder = ContentDecoder::new(request.framing, self.limits.chunk_overhead_bytes_max);
         let content = Content::new(decoder, &self.limits, now);
-        let asked = request.expectation == Expectation::Continue;
+        // Whatever it is: what is not 100-continue was refused with the head.
+        let asked = request.expectation != Expectation::Nothing;
         match action {
             Action::Upload(intent) => self.begin_upload(exchange, content, intent, asked, now, output),
             // RFC 9110 §10.1.1: a refusal stands in place of 100. Whether the content still comes
@@ -75,12 +75,7 @@ impl Connection {
             Action::Reply(reply) if asked && reply.status.is_error() => {
                 Break(self.reply_and_close(exchange, &reply, now, output))
             }
-            action => {
-                if asked {
-                    output.bytes.extend_from_slice(CONTINUE);
-                }
-                self.answer_behind(exchange, content, action.into_owned(), now, output)
-            }
+            action => self.answer_behind(exchange, content, action.into_owned(), asked, now, output),
         }
     }
 

@@ -87,7 +87,7 @@ impl Connection {
     ) -> Step {
         content.renew(&self.limits, now);
         let reply = reply::failure(error.kind, Purpose::Upload);
-        self.answer_behind(exchange, content, Action::Reply(reply), now, output)
+        self.answer_behind(exchange, content, Action::Reply(reply), false, now, output)
     }
 
     /// Sees to it that the upload is held, or refused, before more of its content is received.

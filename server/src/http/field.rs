@@ -3,8 +3,8 @@
 /// The elements of a comma-separated list, without white space around them; empty ones do not
 /// count (RFC 9110 §5.6.1).
 ///
-/// A comma in a quoted string splits it too; no element that matters here has one, and the
-/// pieces of one that does never equal it.
+/// A comma in a quoted string splits it too: no field that is read here has an element with one,
+/// and the worst that such a piece can be taken for is a reason to refuse or to close.
 pub fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim_white_space).filter(|element| !element.is_empty())
 }
@@ -28,9 +28,17 @@ pub fn decimal(value: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whether `value` is `uri-host [ ":" port ]`, RFC 9110 §7.2; the host may be empty.
+/// Whether `value` is `uri-host [ ":" port ]`, RFC 9110 §7.2, and can be the authority of an
+/// `http` URI: its host is not empty (RFC 9110 §4.2.1), its port, if it has one, is one of TCP.
 pub fn is_host_and_port(value: &[u8]) -> bool {
-    host_and_port(value).is_some()
+    host_and_port(value).is_some_and(|(host, port)| {
+        !host.is_empty() && port.is_none_or(|port| port.is_empty() || is_port(port))
+    })
+}
+
+/// Whether `port` is a number of 16 bits.
+pub fn is_port(port: &[u8]) -> bool {
+    decimal(port).is_some_and(|port| u16::try_from(port).is_ok())
 }
 
 /// The host and the port of `uri-host [ ":" port ]`, RFC 3986 §3.2.
@@ -111,11 +119,11 @@ mod tests {
     #[test]
     fn hosts_follow_the_grammar() {
         for valid in [
-            "",
             "localhost",
             "localhost:4221",
             "a.b-c_d~e",
             "127.0.0.1:80",
+            "h:65535",
             "[::1]",
             "[::1]:80",
             "h:",
@@ -127,6 +135,11 @@ mod tests {
             assert!(is_host_and_port(valid.as_bytes()), "{valid:?}");
         }
         for malformed in [
+            "",
+            ":",
+            ":80",
+            "h:65536",
+            "h:99999999999999999999",
             "a b",
             "a/b",
             "user@host",

@@ -34,6 +34,8 @@ pub enum Rejection {
     TooManyFields,
     /// A field line that is not `name: value`, or is folded, RFC 9112 §5.
     Field,
+    /// More than one `Content-Type` or `Content-Range`, RFC 9110 §5.3.
+    FieldRepeated,
     /// No `Host`, RFC 9112 §3.2.
     HostMissing,
     /// More than one `Host`, RFC 9112 §3.2.
@@ -110,6 +112,7 @@ impl Rejection {
             Rejection::HeadTooLarge => "the head of the request is too large",
             Rejection::TooManyFields => "the request has too many fields",
             Rejection::Field => "a field line is not a name, a colon and a value",
+            Rejection::FieldRepeated => "a field that has one value is there more than once",
             Rejection::HostMissing => "the Host field is missing",
             Rejection::HostRepeated => "there is more than one Host field",
             Rejection::Host => "the Host field is not a host and a port",

@@ -1,5 +1,7 @@
 //! A request's head put together: what is asked, and how the content behind it is framed.
 
+use std::mem;
+
 use super::field::{decimal, is_host_and_port, list_elements};
 use super::head::HeadEnd;
 use super::rejection::Rejection;
@@ -25,6 +27,8 @@ pub struct Request<'a> {
     pub expectation: Expectation,
     /// The first `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
+    /// The content is only a part of what is meant, RFC 9110 §14.4.
+    pub content_range: bool,
 }
 
 /// How the content's end is found, RFC 9112 §6.3.
@@ -84,6 +88,7 @@ impl<'a> Request<'a> {
             persistent: summary.persistent(),
             expectation: summary.expectation,
             user_agent: summary.user_agent,
+            content_range: summary.content_range,
         })
     }
 }
@@ -111,6 +116,8 @@ struct Summary<'a> {
     keep_alive: bool,
     expectation: Expectation,
     user_agent: Option<&'a [u8]>,
+    content_type: bool,
+    content_range: bool,
 }
 
 /// The transfer codings so far, all `Transfer-Encoding` lines together.
@@ -142,6 +149,8 @@ impl<'a> Summary<'a> {
             keep_alive: false,
             expectation: Expectation::Nothing,
             user_agent: None,
+            content_type: false,
+            content_range: false,
         }
     }
 
@@ -163,6 +172,8 @@ impl<'a> Summary<'a> {
             10 if is("user-agent") => {
                 self.user_agent.get_or_insert(value);
             }
+            12 if is("content-type") => once(&mut self.content_type)?,
+            13 if is("content-range") => once(&mut self.content_range)?,
             14 if is("content-length") => {
                 // RFC 9112 §6.3: a list of equal lengths may be taken as one, and is refused here.
                 let length = decimal(value).ok_or(Rejection::ContentLength)?;
@@ -246,6 +257,11 @@ impl<'a> Summary<'a> {
             Version::Http10 => self.keep_alive && !self.close,
         }
     }
+}
+
+/// RFC 9110 §5.3: a field that is no list stands there once. Two of them could be read two ways.
+fn once(seen: &mut bool) -> Result<(), Rejection> {
+    if mem::replace(seen, true) { Err(Rejection::FieldRepeated) } else { Ok(()) }
 }
 
 #[cfg(test)]

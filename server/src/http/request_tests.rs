@@ -86,7 +86,7 @@ fn host_stands_there_once() {
     let host =
         |fields: &str, version: &str| parse(format!("GET / {version}\r\n{fields}\r\n").as_bytes()).err();
     assert_eq!(host("Host: h:80\r\n", "HTTP/1.1"), None);
-    assert_eq!(host("Host:\r\n", "HTTP/1.1"), None);
+    assert_eq!(host("Host:\r\n", "HTTP/1.1"), Some(Rejection::Host));
     assert_eq!(host("", "HTTP/1.1"), Some(Rejection::HostMissing));
     assert_eq!(host("", "HTTP/1.0"), None);
     assert_eq!(host("Host: a\r\nhost: a\r\n", "HTTP/1.1"), Some(Rejection::HostRepeated));
@@ -94,6 +94,15 @@ fn host_stands_there_once() {
     assert_eq!(host("Host: a b\r\n", "HTTP/1.1"), Some(Rejection::Host));
     let absolute = parse(b"GET http://h/a HTTP/1.1\r\n\r\n").err();
     assert_eq!(absolute, Some(Rejection::HostMissing));
+}
+
+#[test]
+fn fields_of_one_value_stand_there_once() {
+    for name in ["Content-Type", "content-range"] {
+        check(&format!("{name}: a\r\n"), Ok(Framing::Length(0)));
+        check(&format!("{name}: a\r\n{name}: a\r\n"), Err(Rejection::FieldRepeated));
+    }
+    check("Accept: a\r\nAccept: b\r\nX: a\r\nX: b\r\n", Ok(Framing::Length(0)));
 }
 
 #[test]

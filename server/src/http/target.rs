@@ -1,6 +1,6 @@
 //! The request target in its four forms, RFC 9112 §3.2.
 
-use super::field::host_and_port;
+use super::field::{host_and_port, is_host_and_port, is_port};
 use super::rejection::Rejection;
 use super::request_line::Method;
 
@@ -51,10 +51,8 @@ fn absolute(method: Method, target: &[u8]) -> Result<Target<'_>, Rejection> {
     let authority_length = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(authority_length);
     // RFC 9110 §4.2.1, §4.2.4: an empty host and user information are refused.
-    match host_and_port(authority) {
-        Some((host, port))
-            if !host.is_empty() && port.is_none_or(|port| port.is_empty() || is_port(port)) => {}
-        _ => return Err(Rejection::Target),
+    if !is_host_and_port(authority) {
+        return Err(Rejection::Target);
     }
     let scheme = &target[..colon];
     if scheme.eq_ignore_ascii_case(b"https") {
@@ -71,10 +69,6 @@ fn absolute(method: Method, target: &[u8]) -> Result<Target<'_>, Rejection> {
         [] | [b'?', ..] => Ok(Target::Path(b"/")),
         path => Ok(Target::Path(without_query(path))),
     }
-}
-
-fn is_port(port: &[u8]) -> bool {
-    super::field::decimal(port).is_some_and(|port| u16::try_from(port).is_ok())
 }
 
 fn without_query(target: &[u8]) -> &[u8] {
