@@ -1,2 +1,136 @@
-//! main
-fn main() {}
+//! Command line in, exit status out: 0 after a drain, 1 when serving failed, 2 for a bad command line.
+
+mod config;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use config::Ending;
+use http_server::driver::server::{Options, Server};
+
+fn main() -> ExitCode {
+    match config::read(std::env::args_os()) {
+        Ok(options) => serve(options),
+        Err(Ending::Shown(text)) => {
+            show(&text);
+            ExitCode::SUCCESS
+        }
+        Err(Ending::Refused(error)) => {
+            complain(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve(options: Options) -> ExitCode {
+    let base_directory = options.base_directory.clone();
+    let threads = (options.event_loops, options.workers);
+    let server = match Server::start(options) {
+        Ok(server) => server,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::FAILURE;
+        }
+    };
+    show(&start_line(&base_directory, server.address(), threads));
+    match server.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_line(
+    base_directory: &Path,
+    address: SocketAddr,
+    (event_loops, workers): (usize, usize),
+) -> String {
+    let directory = base_directory
+        .canonicalize()
+        .unwrap_or_else(|_| PathBuf::from(base_directory));
+    let event_loops = counted(event_loops, "event loop");
+    let workers = counted(workers, "pool thread");
+    let openness = if address.ip().is_loopback() {
+        let everywhere = if address.is_ipv4() { "0.0.0.0" } else { "::" };
+        format!("--bind {everywhere} opens it to other machines, who may then write")
+    } else {
+        "every machine that reaches this address may write".to_owned()
+    };
+    let line = format!(
+        "serving {} on http://{address} ({event_loops}, {workers}); {openness}",
+        directory.display()
+    );
+    format!("http_server: {}\n", in_one_line(&line))
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// To stdout; that nobody reads there is no reason to stop.
+fn show(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// One line to stderr; that nobody reads there is no reason to panic.
+fn complain(error: &dyn Display) {
+    let line = format!("http_server: {}\n", in_one_line(&error.to_string()));
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+/// Names and arguments come from outside: whatever would end the line or move the cursor is escaped.
+fn in_one_line(text: &str) -> String {
+    text.chars().fold(String::new(), |mut line, character| {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+        line
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_line_names_address_directory_and_threads() {
+        let check = |address: &str, threads, expected: &str| {
+            let line = start_line(
+                Path::new("/no/such\ndirectory"),
+                address.parse().unwrap(),
+                threads,
+            );
+            assert_eq!(
+                line,
+                format!("http_server: serving /no/such\\ndirectory on {expected}\n")
+            );
+        };
+        check(
+            "127.0.0.1:4221",
+            (2, 32),
+            "http://127.0.0.1:4221 (2 event loops, 32 pool threads); \
+             --bind 0.0.0.0 opens it to other machines, who may then write",
+        );
+        check(
+            "[::1]:80",
+            (1, 1),
+            "http://[::1]:80 (1 event loop, 1 pool thread); --bind :: opens it to other machines, who may then write",
+        );
+        check(
+            "0.0.0.0:4221",
+            (1, 2),
+            "http://0.0.0.0:4221 (1 event loop, 2 pool threads); every machine that reaches this address may write",
+        );
+    }
+}

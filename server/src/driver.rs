@@ -1,0 +1,12 @@
+//! Sockets, threads and time: what makes connections happen. [`server::Server`] is the whole of it.
+
+pub mod deadlines;
+pub mod event_loop;
+pub mod log;
+pub mod network;
+pub mod pool;
+pub mod server;
+pub mod session;
+#[cfg(test)]
+mod simulated;
+pub mod slots;

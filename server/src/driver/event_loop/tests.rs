@@ -1,0 +1,410 @@
+//! The event loop on a simulated network, with the real connection and store.
+
+mod ending;
+
+use super::*;
+use crate::driver::simulated::Simulation;
+
+pub(super) fn echo(value: &str) -> String {
+    format!("GET /echo/{value} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+pub(super) fn get(name: &str) -> String {
+    format!("GET /files/{name} HTTP/1.1\r\nHost: h\r\n\r\n")
+}
+
+/// The beginning of an upload that has to be staged, as more is announced than comes.
+fn upload(name: &str, limits: &Limits) -> Vec<u8> {
+    let length = limits.content_buffer_bytes_max * 4;
+    let head = format!("PUT /files/{name} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n");
+    [head.into_bytes(), vec![b'x'; length / 2]].concat()
+}
+
+/// Bytes that differ from place to place.
+pub(super) fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|place| (place * 7 % 251) as u8).collect()
+}
+
+pub(super) fn with_files(limits: Limits) -> Simulation {
+    let simulation = Simulation::new(limits);
+    for (name, length) in
+        [("empty", 0), ("small", 1000), ("copied", 65_536), ("sliced", 65_537), ("large", 700_000)]
+    {
+        simulation.world().files.insert(name.into(), content(length));
+    }
+    simulation
+}
+
+pub(super) fn statuses(answers: &[u8]) -> Vec<String> {
+    let answers = String::from_utf8_lossy(answers).into_owned();
+    answers.split("HTTP/1.1 ").skip(1).map(|answer| answer[..3].to_owned()).collect()
+}
+
+#[test]
+fn a_batch_of_requests_costs_one_receive_and_one_send() {
+    for (request, requests) in [(echo("abc"), 1), (echo("abc"), 16), (get("small"), 10)] {
+        let mut simulation = with_files(Limits::default());
+        let peer = simulation.connect();
+        simulation.run();
+        simulation.world().calls.clear();
+        simulation.send(peer, request.repeat(requests));
+        let turns = simulation.run();
+        assert_eq!(statuses(&simulation.received(peer)).len(), requests);
+        assert_eq!(simulation.world().calls, [("receive", peer), ("send", peer)]);
+        assert_eq!(turns, 1);
+    }
+}
+
+#[test]
+fn a_long_file_costs_one_call_for_each_slice() {
+    let mut simulation = with_files(Limits::default());
+    let peer = simulation.connect();
+    simulation.run();
+    simulation.world().calls.clear();
+    simulation.send(peer, get("large"));
+    simulation.run();
+    let calls: Vec<&str> = simulation.world().calls.iter().map(|call| call.0).collect();
+    assert_eq!(calls, ["receive", "send_more", "send_file", "send_file", "send_file"]);
+}
+
+#[test]
+fn earlier_answers_do_not_wait_for_a_slow_job() {
+    for name in ["small", "large"] {
+        for cold_from in ["the open", "the read"] {
+            let mut simulation = with_files(Limits::default());
+            let peer = simulation.connect();
+            simulation.world().cold.insert(name.into());
+            simulation.working = false;
+            simulation.send(peer, echo("abc").repeat(3) + &get(name));
+            simulation.run();
+            assert_eq!(statuses(&simulation.received(peer)), ["200"; 3]);
+            if cold_from == "the read" {
+                simulation.send(peer, echo("abc"));
+                simulation.work();
+                simulation.run();
+                assert_eq!(statuses(&simulation.received(peer)), ["200"], "the head");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_worker_has_read_is_sent_though_the_kernel_gave_it_up_again() {
+    for (name, file) in [("copied", 65_536), ("large", 700_000)] {
+        let mut simulation = with_files(Limits::default());
+        let peer = simulation.connect();
+        simulation.send(peer, get(name));
+        simulation.working = false;
+        for _ in 0..10 {
+            simulation.world().cold.insert(name.into());
+            simulation.run();
+            simulation.work();
+        }
+        assert!(simulation.received(peer).len() > file);
+    }
+}
+
+#[test]
+fn a_very_long_file_is_let_go_by_a_worker() {
+    let mut simulation = Simulation::new(Limits::default());
+    simulation.world().files.insert(b"very-long".to_vec(), vec![0; 16 << 20]);
+    let peer = simulation.connect();
+    simulation.working = false;
+    simulation.send(peer, "HEAD /files/very-long HTTP/1.1\r\nHost: h\r\n\r\n");
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(peer)), ["200"]);
+    assert_eq!(simulation.left_behind(), 1);
+    simulation.work();
+    assert_eq!(simulation.left_behind(), 0);
+}
+
+#[test]
+fn a_quiet_connection_costs_nothing_until_its_time_is_up() {
+    let mut simulation = Simulation::new(Limits::default());
+    let peer = simulation.connect();
+    simulation.send(peer, echo("abc"));
+    simulation.run();
+    simulation.world().calls.clear();
+    let idle = Limits::default().idle_time_max;
+    simulation.pass(idle - Duration::from_nanos(1));
+    assert!(!simulation.closed(peer) && simulation.world().calls.is_empty());
+    simulation.pass(Duration::from_nanos(1));
+    assert!(simulation.closed(peer));
+}
+
+#[test]
+fn a_half_closed_client_is_answered() {
+    let mut simulation = with_files(Limits::default());
+    let peer = simulation.connect();
+    simulation.world().cold.insert(b"small".to_vec());
+    simulation.send(peer, get("small"));
+    simulation.send(peer, echo("abc"));
+    simulation.finish(peer);
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(peer)), ["200", "200"]);
+    assert!(simulation.closed(peer));
+}
+
+#[test]
+fn while_answers_are_unsent_nothing_is_received() {
+    let mut simulation = with_files(Limits::default());
+    let peer = simulation.connect();
+    simulation.give_room(peer, 10);
+    simulation.send(peer, get("copied"));
+    simulation.run();
+    simulation.world().calls.clear();
+    for _ in 0..3 {
+        simulation.send(peer, echo("more"));
+        simulation.run();
+    }
+    assert_eq!(simulation.world().calls, []);
+    simulation.give_room(peer, usize::MAX);
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(peer)), ["200"; 4]);
+}
+
+#[test]
+fn a_reader_that_stalls_is_closed_and_one_that_keeps_up_is_not() {
+    let limits = Limits::default();
+    for (name, file) in [("copied", 65_536), ("large", 700_000)] {
+        let step = Duration::from_secs(10);
+        let enough = limits.transfer_bytes_per_second_min as usize * 10;
+        for (room, survives) in [(0, false), (enough / 2, false), (enough, true)] {
+            let mut simulation = with_files(limits.clone());
+            let peer = simulation.connect();
+            simulation.give_room(peer, 100);
+            simulation.send(peer, get(name));
+            simulation.run();
+            let mut received = 0;
+            for _ in 0..file / enough + 10 {
+                simulation.pass(step);
+                simulation.give_room(peer, room);
+                simulation.run();
+                received += simulation.received(peer).len();
+            }
+            assert_eq!(received > file, survives, "{name} with {room} bytes in 10 s");
+            assert_eq!(simulation.left_behind(), 0);
+            let step = limits.idle_time_max + Duration::from_secs(1);
+            simulation.pass(step);
+            assert!(simulation.closed(peer));
+        }
+    }
+}
+
+#[test]
+fn each_session_has_its_slice_in_turn() {
+    let mut simulation = with_files(Limits::default());
+    let peers = [simulation.connect(), simulation.connect()];
+    for peer in peers {
+        simulation.send(peer, get("large"));
+    }
+    simulation.run();
+    let slices: Vec<usize> =
+        simulation.world().calls.iter().filter(|call| call.0 == "send_file").map(|call| call.1).collect();
+    assert_eq!(slices, [0, 1, 0, 1, 0, 1]);
+}
+
+#[test]
+fn a_client_that_never_pauses_does_not_keep_others_waiting() {
+    let mut simulation = Simulation::new(Limits::default());
+    let (busy, other) = (simulation.connect(), simulation.connect());
+    simulation.run();
+    simulation.send(busy, echo("abc").repeat(200_000));
+    simulation.send(other, echo("abc"));
+    simulation.turn();
+    assert_eq!(statuses(&simulation.received(other)), ["200"]);
+    assert!(statuses(&simulation.received(busy)).len() < 50_000);
+    simulation.run();
+    assert!(statuses(&simulation.received(busy)).len() > 150_000);
+}
+
+#[test]
+fn a_file_that_became_shorter_ends_the_connection_early() {
+    for (name, length) in [("small", 1000), ("copied", 65_536), ("large", 700_000)] {
+        let mut simulation = with_files(Limits::default());
+        simulation.world().cold.insert(name.into());
+        simulation.working = false;
+        let peer = simulation.connect();
+        simulation.send(peer, [echo("abc"), get(name), echo("abc")].concat());
+        simulation.run();
+        // It is opened, and then read, which finds it shorter.
+        simulation.work();
+        simulation.world().cold.insert(name.into());
+        simulation.run();
+        simulation.world().files.insert(name.into(), content(length / 3));
+        simulation.work();
+        simulation.run();
+        let received = simulation.received(peer);
+        assert_eq!(statuses(&received), ["200", "200"], "{name}");
+        assert!((length / 3..length / 2 + 1000).contains(&received.len()), "{name}: {}", received.len());
+        assert!(simulation.world().peers[peer].shut_down, "{name}");
+        simulation.finish(peer);
+        simulation.run();
+        assert!(simulation.closed(peer), "{name}");
+        assert_eq!(simulation.left_behind(), 0);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_ends_the_connection_early() {
+    for name in ["small", "large"] {
+        let mut simulation = with_files(Limits::default());
+        let peer = simulation.connect();
+        simulation.world().unreadable = Some(name.into());
+        simulation.send(peer, get(name));
+        simulation.run();
+        simulation.finish(peer);
+        simulation.run();
+        assert!(simulation.closed(peer) && simulation.received(peer).len() < 1000);
+        assert_eq!(simulation.left_behind(), 0);
+    }
+}
+
+#[test]
+fn a_hang_up_while_a_job_is_out_is_noted_and_spins_nothing() {
+    let limits = Limits::default();
+    let mut simulation = Simulation::new(limits.clone());
+    let peer = simulation.connect();
+    simulation.working = false;
+    simulation.send(peer, upload("new", &limits));
+    simulation.run();
+    simulation.reset(peer);
+    assert!(simulation.run() <= 2);
+    assert!(!simulation.closed(peer));
+    simulation.working = true;
+    simulation.post(Message::Done(Done {
+        token: Token::unpacked(u64::from(u32::MAX)),
+        result: crate::driver::pool::Finished::Read(Ok(Vec::new())),
+        held: crate::store::Held::Nothing,
+    }));
+    simulation.run();
+    assert!(simulation.closed(peer));
+    assert_eq!(simulation.left_behind(), 0);
+}
+
+#[test]
+fn an_upload_that_is_cut_off_vanishes() {
+    let limits = Limits::default();
+    let mut simulation = Simulation::new(limits.clone());
+    let peer = simulation.connect();
+    simulation.send(peer, upload("new", &limits));
+    simulation.run();
+    assert_eq!(simulation.world().staged, 1);
+    simulation.reset(peer);
+    simulation.run();
+    assert!(simulation.closed(peer));
+    assert_eq!(simulation.left_behind(), 0);
+}
+
+#[test]
+fn an_outcome_never_reaches_a_successor() {
+    let mut simulation = with_files(Limits::default());
+    let first = simulation.connect();
+    simulation.run();
+    simulation.reset(first);
+    simulation.run();
+    let second = simulation.connect();
+    simulation.world().cold.insert(b"small".to_vec());
+    simulation.working = false;
+    simulation.send(second, get("small"));
+    simulation.run();
+    // The first connection's place, under its old name.
+    simulation.post(Message::Done(Done {
+        token: Token::unpacked(0),
+        result: crate::driver::pool::Finished::Outcome(crate::store::operation::Outcome::Deleted),
+        held: crate::store::Held::Nothing,
+    }));
+    simulation.run();
+    assert!(!simulation.closed(second) && simulation.received(second).is_empty());
+    simulation.working = true;
+    simulation.send(second, "");
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(second)), ["200"]);
+}
+
+#[test]
+fn a_full_queue_refuses_what_begins() {
+    let limits = Limits { queue_jobs_max: 1, ..Limits::default() };
+    let mut simulation = with_files(limits);
+    simulation.world().cold.insert(b"small".to_vec());
+    simulation.working = false;
+    let peers = [simulation.connect(), simulation.connect(), simulation.connect()];
+    for peer in peers {
+        simulation.send(peer, get("small"));
+        simulation.run();
+    }
+    assert_eq!(simulation.received(peers[0]), b"");
+    assert_eq!(statuses(&simulation.received(peers[1])), ["503"]);
+    assert_eq!(statuses(&simulation.received(peers[2])), ["503"]);
+    simulation.working = true;
+    simulation.work();
+    simulation.run();
+    simulation.send(peers[1], get("small"));
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(peers[0])), ["200"]);
+    assert_eq!(statuses(&simulation.received(peers[1])), ["200"]);
+}
+
+#[test]
+fn a_job_that_panics_harms_one_connection() {
+    let mut simulation = with_files(Limits::default());
+    simulation.world().cold.insert(b"small".to_vec());
+    simulation.world().cold.insert(b"copied".to_vec());
+    simulation.world().panics = Some(b"small".to_vec());
+    let peers = [simulation.connect(), simulation.connect()];
+    simulation.send(peers[0], get("small"));
+    simulation.send(peers[1], get("copied"));
+    simulation.run();
+    assert!(simulation.closed(peers[0]) && !simulation.closed(peers[1]));
+    assert_eq!(statuses(&simulation.received(peers[1])), ["200"]);
+    assert_eq!(simulation.left_behind(), 0);
+}
+
+#[test]
+fn connections_beyond_the_bound_are_told_so() {
+    let mut simulation = Simulation::new(Limits { connections_max: 2, ..Limits::default() });
+    let peers: Vec<usize> = (0..2).map(|_| simulation.connect()).collect();
+    simulation.run();
+    let refused: Vec<usize> = (0..REFUSED_MAX + 10).map(|_| simulation.connect()).collect();
+    for &peer in &refused {
+        simulation.send(peer, echo("abc"));
+    }
+    simulation.run();
+    let told = refused.iter().filter(|&&peer| statuses(&simulation.received(peer)) == ["503"]).count();
+    assert_eq!(told, REFUSED_MAX);
+    simulation.pass(Limits::default().linger_time_max);
+    assert!(refused.iter().all(|&peer| simulation.closed(peer)));
+
+    simulation.reset(peers[0]);
+    simulation.run();
+    let next = simulation.connect();
+    simulation.send(next, echo("abc"));
+    simulation.send(peers[1], echo("abc"));
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(next)), ["200"]);
+    assert_eq!(statuses(&simulation.received(peers[1])), ["200"]);
+}
+
+#[test]
+fn without_descriptors_one_connection_is_told_and_the_rest_wait_without_spinning() {
+    let mut simulation = Simulation::new(Limits::default());
+    let first = simulation.connect();
+    simulation.run();
+    simulation.world().descriptors_max = Some(1);
+    let waiting: Vec<usize> = (0..3).map(|_| simulation.connect()).collect();
+    for &peer in &waiting {
+        simulation.send(peer, echo("abc"));
+    }
+    simulation.run();
+    simulation.pass(ACCEPT_PAUSE - Duration::from_nanos(1));
+    assert_eq!(simulation.calls("exhausted"), 1);
+    assert_eq!(statuses(&simulation.received(waiting[0])), ["503"]);
+    simulation.pass(Duration::from_nanos(1));
+    assert_eq!(simulation.calls("exhausted"), 2);
+    assert_eq!(statuses(&simulation.received(waiting[1])), ["503"]);
+
+    simulation.reset(first);
+    simulation.pass(ACCEPT_PAUSE);
+    assert_eq!(statuses(&simulation.received(waiting[2])), ["200"]);
+    assert_eq!(simulation.calls("exhausted"), 2);
+}

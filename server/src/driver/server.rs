@@ -1,0 +1,395 @@
+//! The threads of the server, from its start to its end: [`Server`].
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
+use super::log::{Lines, Log};
+use super::network::SystemNetwork;
+use super::pool::{self, Job};
+use crate::clock::SystemClock;
+use crate::limits::Limits;
+use crate::shared::counters::BoundedCount;
+use crate::shared::mailbox::Mailbox;
+use crate::shared::queue::Queue;
+use crate::store::base_directory::{BaseDirectory, OpenError};
+use crate::store::{Durability, Store};
+use crate::sys::descriptors;
+use crate::sys::event_fd::EventFd;
+use crate::sys::signal::TerminationSignals;
+use crate::sys::socket::Listener;
+
+/// How long the end waits for lines of the log that nobody reads.
+const LOG_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What a server is to be.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory that is served; made if missing.
+    pub base_directory: PathBuf,
+    /// Where to listen; with port 0, at any that is free.
+    pub address: SocketAddr,
+    /// Threads that wait for the network; at least one.
+    pub event_loops: usize,
+    /// Threads that wait for the disk; at least one.
+    pub workers: usize,
+    /// How long to wait for what is under way when a signal ends the server.
+    pub grace: Duration,
+    /// Whether to keep no access log.
+    pub quiet: bool,
+    /// How much an acknowledged write survives.
+    pub durability: Durability,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// A server that runs.
+pub struct Server {
+    address: SocketAddr,
+    store: Arc<Store<BaseDirectory>>,
+    queue: Arc<Queue<Job<BaseDirectory>>>,
+    posts: Arc<[Post]>,
+    event_loops: Vec<JoinHandle<io::Result<()>>>,
+    workers: Vec<JoinHandle<()>>,
+    log: Option<Log>,
+}
+
+impl Server {
+    /// Starts its threads. Connections are accepted when this returns.
+    ///
+    /// # Errors
+    /// Where the address, the base directory or the system does not allow it.
+    pub fn start(options: Options) -> Result<Server, StartError> {
+        let (event_loops, workers) = (options.event_loops.max(1), options.workers.max(1));
+        // First, as threads inherit it.
+        let signals = TerminationSignals::block().map_err(system("sigprocmask"))?;
+        let descriptors = descriptors::raise_limit().map_err(system("setrlimit"))?;
+        let limits = Arc::new(bounded(options.limits, descriptors, event_loops, workers));
+        // Before the directory, where opening it would sweep away what another server is about.
+        let (address, listeners) = listen(options.address, event_loops)?;
+        let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
+        let store = Arc::new(Store::new(directory, options.durability));
+
+        let queue = Arc::new(Queue::new());
+        let posts = (0..event_loops)
+            .map(|_| Post::new())
+            .collect::<io::Result<Arc<[Post]>>>()
+            .map_err(system("eventfd"))?;
+        let networks = listeners
+            .into_iter()
+            .zip(posts.iter())
+            .map(|(listener, post)| SystemNetwork::new(listener, Arc::clone(&post.bell)))
+            .collect::<io::Result<Vec<SystemNetwork>>>()
+            .map_err(system("epoll_create"))?;
+
+        let thread = system("thread");
+        let log = (!options.quiet).then(|| Log::start(io::stderr())).transpose().map_err(&thread)?;
+        let recipients = Arc::clone(&posts);
+        let deliver = move |event_loop: usize, done| {
+            if let Some(post) = recipients.get(event_loop) {
+                post.post(Message::Done(done));
+            }
+        };
+        let workers = pool::start(workers, &store, &queue, deliver).map_err(&thread)?;
+        let connections = Arc::new(BoundedCount::new(limits.connections_max));
+        let origin = SystemClock::origin();
+        let event_loops = networks
+            .into_iter()
+            .enumerate()
+            .map(|(event_loop, network)| {
+                let parts = Parts {
+                    network,
+                    clock: SystemClock::new(origin),
+                    store: Arc::clone(&store),
+                    queue: Arc::clone(&queue),
+                    mailbox: Arc::clone(&posts[event_loop].mailbox),
+                    connections: Arc::clone(&connections),
+                    limits: Arc::clone(&limits),
+                    log: log.as_ref().map_or_else(Lines::none, Log::lines),
+                    grace: options.grace,
+                    event_loop,
+                };
+                let alarm = Alarm { posts: Arc::clone(&posts), armed: true };
+                let name = format!("event loop {event_loop}");
+                thread::Builder::new().name(name).spawn(move || run_event_loop(EventLoop::new(parts), alarm))
+            })
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(&thread)?;
+        let recipients = Arc::clone(&posts);
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || obey(&signals, &recipients))
+            .map_err(&thread)?;
+        Ok(Server { address, store, queue, posts, event_loops, workers, log })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until a signal has ended it.
+    ///
+    /// # Errors
+    /// Where it has ended for another reason.
+    pub fn run(self) -> Result<(), RunError> {
+        let mut result = Ok(());
+        for event_loop in self.event_loops {
+            match event_loop.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => result = Err(RunError::EventLoop(error)),
+                Err(_) => result = Err(RunError::Panic),
+            }
+        }
+        self.queue.close();
+        // The connections of what still waits are closed: nobody would hear of it.
+        while let Some(job) = self.queue.pop() {
+            self.store.discard(job.held);
+        }
+        for worker in self.workers {
+            if worker.join().is_err() {
+                result = Err(RunError::Panic);
+            }
+        }
+        let mut messages = Vec::new();
+        for post in self.posts.iter() {
+            post.mailbox.take(&mut messages);
+        }
+        for message in messages {
+            if let Message::Done(done) = message {
+                self.store.discard(done.held);
+            }
+        }
+        if let Some(log) = self.log {
+            log.finish(LOG_TIME_MAX);
+        }
+        result
+    }
+}
+
+/// The way from any thread to one event loop.
+struct Post {
+    mailbox: Arc<Mailbox<Message<BaseDirectory>>>,
+    bell: Arc<EventFd>,
+}
+
+impl Post {
+    fn new() -> io::Result<Post> {
+        Ok(Post { mailbox: Arc::new(Mailbox::new()), bell: Arc::new(EventFd::new()?) })
+    }
+
+    fn post(&self, message: Message<BaseDirectory>) {
+        if self.mailbox.post(message) {
+            self.bell.ring();
+        }
+    }
+}
+
+/// An event loop that stops for any reason but the server's end takes all the others with it: a
+/// server that answers only some of its clients would look alive.
+struct Alarm {
+    posts: Arc<[Post]>,
+    armed: bool,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        for post in self.posts.iter().filter(|_| self.armed) {
+            post.post(Message::End);
+        }
+    }
+}
+
+fn run_event_loop(
+    mut event_loop: EventLoop<SystemNetwork, BaseDirectory, SystemClock>,
+    mut alarm: Alarm,
+) -> io::Result<()> {
+    loop {
+        match event_loop.turn() {
+            Turn::Continue => {}
+            Turn::Ended => {
+                alarm.armed = false;
+                return Ok(());
+            }
+            Turn::Failed(error) => return Err(error),
+        }
+    }
+}
+
+/// The first signal lets the server finish what is under way, the second does not.
+fn obey(signals: &TerminationSignals, posts: &[Post]) {
+    if signals.wait().is_ok() {
+        for post in posts {
+            post.post(Message::Drain);
+        }
+    }
+    if signals.wait().is_ok() {
+        std::process::exit(1);
+    }
+}
+
+/// One listening socket for each event loop, all on one address.
+fn listen(address: SocketAddr, count: usize) -> Result<(SocketAddr, Vec<Listener>), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let first = Listener::bind(address).map_err(failed)?;
+    let bound = first.address().map_err(failed)?;
+    let mut listeners = Vec::with_capacity(count);
+    for _ in 1..count {
+        listeners.push(first.beside().map_err(failed)?);
+    }
+    listeners.push(first);
+    Ok((bound, listeners))
+}
+
+/// Takes no more connections than there can be descriptors for.
+fn bounded(mut limits: Limits, descriptors: u64, event_loops: usize, workers: usize) -> Limits {
+    /// Standard streams, the tree, a margin.
+    const PROCESS: usize = 32;
+    /// Its listener, epoll, bell and reserve, and the connections that are told that they are too many.
+    const EVENT_LOOP: usize = 4 + REFUSED_MAX;
+    /// What one operation of the store opens at a time.
+    const WORKER: usize = 8;
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let own = PROCESS + EVENT_LOOP * event_loops + WORKER * workers;
+    let connections_max = descriptors.saturating_sub(own).max(1);
+    if connections_max < limits.connections_max {
+        let wanted = limits.connections_max;
+        eprintln!(
+            "http_server: at most {connections_max} connections instead of {wanted}: the system allows \
+             {descriptors} descriptors (ulimit -Hn)"
+        );
+        limits.connections_max = connections_max;
+    }
+    limits
+}
+
+fn system(call: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::System { call, source }
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The base directory cannot be served.
+    BaseDirectory(OpenError),
+    /// The system refused something that it should not.
+    System {
+        /// The call.
+        call: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (address, source) = match self {
+            StartError::Listen { address, source } => (address, source),
+            StartError::BaseDirectory(error) => return error.fmt(formatter),
+            StartError::System { call, source } => {
+                return write!(formatter, "cannot start: {call}: {source}");
+            }
+        };
+        write!(formatter, "cannot listen on {address}: ")?;
+        match source.kind() {
+            io::ErrorKind::AddrInUse => {
+                formatter.write_str("another program does; stop it or choose another port")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                formatter.write_str("this machine does not have that address; choose one that it has")
+            }
+            io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+                formatter.write_str("ports below 1024 need a privilege; choose another port")
+            }
+            _ => source.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Listen { source, .. } | StartError::System { source, .. } => Some(source),
+            StartError::BaseDirectory(error) => Some(error),
+        }
+    }
+}
+
+/// Why a server ended, though no signal told it to.
+#[derive(Debug)]
+pub enum RunError {
+    /// An event loop could not go on.
+    EventLoop(io::Error),
+    /// A thread broke one of its own rules.
+    Panic,
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::EventLoop(error) => write!(formatter, "an event loop could not go on: {error}"),
+            RunError::Panic => formatter.write_str("a thread panicked"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunError::EventLoop(error) => Some(error),
+            RunError::Panic => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_fails_says_what_and_what_to_do() {
+        let message = |address: &str| {
+            let error = listen(address.parse().unwrap(), 2).map(drop).unwrap_err();
+            let message = error.to_string();
+            assert!(!message.contains('\n'));
+            message
+        };
+        let (taken, _listeners) = listen("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let busy = format!("cannot listen on {taken}: another program does; stop it or choose another port");
+        assert_eq!(message(&taken.to_string()), busy);
+        // RFC 5737: an address for documentation.
+        let foreign =
+            "cannot listen on 192.0.2.1:80: this machine does not have that address; choose one that it has";
+        assert_eq!(message("192.0.2.1:80"), foreign);
+        let refused = StartError::Listen {
+            address: "127.0.0.1:80".parse().unwrap(),
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        let privileged =
+            "cannot listen on 127.0.0.1:80: ports below 1024 need a privilege; choose another port";
+        assert_eq!(refused.to_string(), privileged);
+    }
+
+    #[test]
+    fn connections_are_bounded_by_the_descriptors_there_can_be() {
+        let limits = Limits { connections_max: 1000, ..Limits::default() };
+        let bound = |descriptors| bounded(limits.clone(), descriptors, 2, 4).connections_max;
+        let own = 32 + 2 * (4 + REFUSED_MAX as u64) + 4 * 8;
+        assert_eq!(bound(u64::MAX), 1000);
+        assert_eq!(bound(own + 1000), 1000);
+        assert_eq!(bound(own + 999), 999);
+        assert_eq!(bound(10), 1);
+    }
+}

@@ -1,0 +1,66 @@
+//! What the sessions of one event loop have in common: [`Common`].
+
+use std::sync::Arc;
+
+use crate::clock::Now;
+use crate::connection::Output;
+use crate::driver::log::Lines;
+use crate::driver::pool::{Job, Task};
+use crate::driver::slots::Token;
+use crate::limits::Limits;
+use crate::shared::queue::{Queue, Refused};
+use crate::store::directory::Directory;
+use crate::store::{Held, Store};
+
+/// Bytes received at once.
+pub const RECEIVE_BYTES_MAX: usize = 64 * 1024;
+
+/// Lent to one session at a time.
+pub struct Common<N, D: Directory> {
+    /// The sockets' calls.
+    pub network: N,
+    /// The files.
+    pub store: Arc<Store<D>>,
+    /// The way to the pool.
+    pub queue: Arc<Queue<Job<D>>>,
+    /// The bounds.
+    pub limits: Arc<Limits>,
+    /// The access log.
+    pub log: Lines,
+    /// Which event loop it is.
+    pub event_loop: usize,
+    /// The time of this turn.
+    pub now: Now,
+    /// Where bytes are received, [`RECEIVE_BYTES_MAX`] of them.
+    pub received: Box<[u8]>,
+    /// Where answers are made; empty between two sessions.
+    pub output: Output,
+}
+
+impl<N, D: Directory> Common<N, D> {
+    /// Lets the pool let go of something.
+    pub fn discard(&mut self, token: Token, held: Held<D>) {
+        if matches!(held, Held::Nothing) {
+            return;
+        }
+        // Refused only when the server ends, or when jobs of closed connections fill the queue.
+        if let Err(job) = self.push(token, Task::Discard, held, false) {
+            self.store.discard(job.held);
+        }
+    }
+
+    /// What begins something is bounded by what may wait; what goes on with it, by the
+    /// connections as well, so that none that has begun is cut off.
+    pub(super) fn push(
+        &mut self,
+        token: Token,
+        task: Task,
+        held: Held<D>,
+        begins: bool,
+    ) -> Result<(), Job<D>> {
+        let connections_max = if begins { 0 } else { self.limits.connections_max };
+        let waiting_max = self.limits.queue_jobs_max.saturating_add(connections_max);
+        let job = Job { event_loop: self.event_loop, token, task, held };
+        self.queue.try_push(job, waiting_max).map_err(|(Refused::Full(job) | Refused::Closed(job))| job)
+    }
+}

@@ -1,0 +1,395 @@
+//! Network, files and time in memory, for tests of an event loop: [`Simulation`].
+
+mod files;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use files::OpenFile;
+
+use super::event_loop::{EventLoop, Message, Parts, Turn};
+use super::log::Lines;
+use super::network::{Accepted, Event, Network};
+use super::pool::{Job, carry_out};
+use super::slots::Token;
+use crate::clock::{Clock, Instant, Now};
+use crate::http::date::HttpDate;
+use crate::limits::Limits;
+use crate::shared::counters::BoundedCount;
+use crate::shared::mailbox::Mailbox;
+use crate::shared::queue::Queue;
+use crate::store::{Durability, Store};
+use crate::sys::epoll::Readiness;
+
+/// One event loop, its pool of one worker, and all that is around them.
+pub(super) struct Simulation {
+    event_loop: EventLoop<Simulated, Simulated, Simulated>,
+    store: Store<Simulated>,
+    queue: Arc<Queue<Job<Simulated>>>,
+    mailbox: Arc<Mailbox<Message<Simulated>>>,
+    world: Simulated,
+    /// Whether the worker works.
+    pub(super) working: bool,
+    pub(super) ended: bool,
+}
+
+/// What the event loop touches; in the hands of the test as well.
+#[derive(Clone, Default)]
+pub(super) struct Simulated(Arc<Mutex<World>>);
+
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) peers: Vec<Peer>,
+    backlog: VecDeque<usize>,
+    listening: bool,
+    /// Descriptors that may be open.
+    pub(super) descriptors_max: Option<usize>,
+    events: VecDeque<Event>,
+    pub(super) files: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Files of which nothing is in memory until they are read.
+    pub(super) cold: BTreeSet<Vec<u8>>,
+    /// Reading it panics.
+    pub(super) panics: Option<Vec<u8>>,
+    /// Reading it fails.
+    pub(super) unreadable: Option<Vec<u8>>,
+    /// The end of what was read last.
+    pub(super) read_to: u64,
+    pub(super) open_files: usize,
+    pub(super) staged: usize,
+    /// The calls that the event loop made, and on which connection.
+    pub(super) calls: Vec<(&'static str, usize)>,
+    /// Until when time may pass.
+    horizon: Instant,
+    /// Whether the last wait brought nothing and was for something beyond that.
+    idle: bool,
+}
+
+/// One connection, from the other side.
+pub(super) struct Peer {
+    to_server: VecDeque<u8>,
+    to_server_ended: bool,
+    reset: bool,
+    pub(super) from_server: Vec<u8>,
+    /// Bytes that the server can send before it has to wait.
+    pub(super) room: usize,
+    awaits_room: bool,
+    pub(super) shut_down: bool,
+    pub(super) closed: bool,
+    token: Option<Token>,
+}
+
+impl Simulation {
+    pub(super) fn new(limits: Limits) -> Simulation {
+        let world = Simulated::default();
+        world.lock().listening = true;
+        let (queue, mailbox) = (Arc::new(Queue::new()), Arc::new(Mailbox::new()));
+        let event_loop = EventLoop::new(Parts {
+            network: world.clone(),
+            clock: world.clone(),
+            store: Arc::new(Store::new(world.clone(), Durability::Disk)),
+            queue: Arc::clone(&queue),
+            mailbox: Arc::clone(&mailbox),
+            connections: Arc::new(BoundedCount::new(limits.connections_max)),
+            limits: Arc::new(limits),
+            log: Lines::none(),
+            grace: Duration::from_secs(10),
+            event_loop: 0,
+        });
+        let store = Store::new(world.clone(), Durability::Disk);
+        Simulation { event_loop, store, queue, mailbox, world, working: true, ended: false }
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock()
+    }
+
+    /// A connection with plenty of room that waits to be accepted.
+    pub(super) fn connect(&self) -> usize {
+        let mut world = self.world();
+        let peer = world.peers.len();
+        world.peers.push(Peer {
+            to_server: VecDeque::new(),
+            to_server_ended: false,
+            reset: false,
+            from_server: Vec::new(),
+            room: usize::MAX,
+            awaits_room: false,
+            shut_down: false,
+            closed: false,
+            token: None,
+        });
+        world.backlog.push_back(peer);
+        world.events.push_back(Event::Incoming);
+        peer
+    }
+
+    pub(super) fn send(&self, peer: usize, bytes: impl AsRef<[u8]>) {
+        let mut world = self.world();
+        world.peers[peer].to_server.extend(bytes.as_ref());
+        world.tell(peer, Readiness::READABLE);
+    }
+
+    /// The peer sends no more, but still receives.
+    pub(super) fn finish(&self, peer: usize) {
+        let mut world = self.world();
+        world.peers[peer].to_server_ended = true;
+        world.tell(peer, Readiness::READABLE.and(Readiness::ENDED));
+    }
+
+    pub(super) fn reset(&self, peer: usize) {
+        let mut world = self.world();
+        world.peers[peer].reset = true;
+        world.tell(peer, Readiness::READABLE.and(Readiness::ENDED).and(Readiness::BROKEN));
+    }
+
+    pub(super) fn give_room(&self, peer: usize, room: usize) {
+        let mut world = self.world();
+        world.peers[peer].room = room;
+        if room > 0 && std::mem::take(&mut world.peers[peer].awaits_room) {
+            world.tell(peer, Readiness::WRITABLE);
+        }
+    }
+
+    /// What has come back since the last call.
+    pub(super) fn received(&self, peer: usize) -> Vec<u8> {
+        std::mem::take(&mut self.world().peers[peer].from_server)
+    }
+
+    pub(super) fn closed(&self, peer: usize) -> bool {
+        self.world().peers[peer].closed
+    }
+
+    /// Another way to the same files.
+    pub(super) fn files(&self) -> Simulated {
+        self.world.clone()
+    }
+
+    /// Files that are open or staged.
+    pub(super) fn left_behind(&self) -> usize {
+        let world = self.world();
+        world.open_files + world.staged
+    }
+
+    pub(super) fn calls(&self, name: &str) -> usize {
+        self.world().calls.iter().filter(|call| call.0 == name).count()
+    }
+
+    pub(super) fn post(&self, message: Message<Simulated>) {
+        if self.mailbox.post(message) {
+            self.world().events.push_back(Event::Rung);
+        }
+    }
+
+    /// Takes one turn; then the worker does what there is, unless it is told not to.
+    pub(super) fn turn(&mut self) {
+        match self.event_loop.turn() {
+            Turn::Continue => {}
+            Turn::Ended => self.ended = true,
+            Turn::Failed(error) => panic!("{error}"),
+        }
+        while self.working && self.queue.waiting() > 0 {
+            self.work();
+        }
+    }
+
+    /// Does one job, if there is one.
+    pub(super) fn work(&self) {
+        if self.queue.waiting() == 0 {
+            return;
+        }
+        if let Some(done) = self.queue.pop().and_then(|job| carry_out(&self.store, job)) {
+            self.post(Message::Done(done));
+        }
+    }
+
+    /// Takes turns for as long as anything happens without time passing; how many it took.
+    pub(super) fn run(&mut self) -> usize {
+        self.pass(Duration::ZERO)
+    }
+
+    /// Lets so much time pass, and what comes with it happen; how many turns it took.
+    pub(super) fn pass(&mut self, time: Duration) -> usize {
+        const TURNS_MAX: usize = 100_000;
+        let horizon = self.world().now.after(time);
+        self.world().horizon = horizon;
+        for turns in 0..TURNS_MAX {
+            self.turn();
+            let mut world = self.world();
+            if self.ended || (world.idle && world.events.is_empty()) {
+                if self.ended || world.now == horizon {
+                    return turns;
+                }
+                // What comes next comes later. The event loop is told what time it is.
+                world.now = horizon;
+                world.events.push_back(Event::Rung);
+            }
+        }
+        panic!("no end in {TURNS_MAX} turns");
+    }
+}
+
+impl Simulated {
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl World {
+    fn tell(&mut self, peer: usize, readiness: Readiness) {
+        if let Some(token) = self.peers[peer].token {
+            self.events.push_back(Event::Socket(token, readiness));
+        }
+    }
+}
+
+/// The server's end of a connection.
+pub(super) struct Socket {
+    peer: usize,
+    world: Simulated,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let mut world = self.world.lock();
+        world.peers[self.peer].closed = true;
+        world.peers[self.peer].token = None;
+    }
+}
+
+impl Network<Simulated> for Simulated {
+    type Socket = Socket;
+
+    fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
+        let mut world = self.lock();
+        events.clear();
+        events.extend(world.events.drain(..));
+        let until = timeout.map(|timeout| world.now.after(timeout)).filter(|&until| until <= world.horizon);
+        world.idle = events.is_empty() && until.is_none();
+        if let Some(until) = until.filter(|_| events.is_empty()) {
+            world.now = until;
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> Accepted<Socket> {
+        let mut world = self.lock();
+        if !world.listening || world.backlog.is_empty() {
+            return Accepted::Nothing;
+        }
+        let open = world.peers.iter().filter(|peer| peer.token.is_some()).count();
+        if world.descriptors_max.is_some_and(|max| open >= max) {
+            world.calls.push(("exhausted", 0));
+            return Accepted::Exhausted;
+        }
+        let Some(peer) = world.backlog.pop_front() else { return Accepted::Nothing };
+        let address = SocketAddr::from(([192, 0, 2, 1], 1024 + peer as u16));
+        Accepted::Connection(Socket { peer, world: self.clone() }, address)
+    }
+
+    fn refuse_one(&mut self, answer: &[u8]) {
+        let mut world = self.lock();
+        if let Some(peer) = world.backlog.pop_front() {
+            world.peers[peer].from_server.extend_from_slice(answer);
+            world.peers[peer].closed = true;
+        }
+    }
+
+    fn stop_listening(&mut self) {
+        let mut world = self.lock();
+        world.listening = false;
+        for peer in std::mem::take(&mut world.backlog) {
+            world.peers[peer].closed = true;
+        }
+    }
+
+    fn register(&mut self, socket: &Socket, token: Token) -> io::Result<()> {
+        let mut world = self.lock();
+        world.peers[socket.peer].token = Some(token);
+        let peer = &world.peers[socket.peer];
+        let (readable, ended) = (!peer.to_server.is_empty(), peer.to_server_ended);
+        if readable {
+            world.tell(socket.peer, Readiness::READABLE);
+        }
+        if ended {
+            world.tell(socket.peer, Readiness::READABLE.and(Readiness::ENDED));
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut world = self.lock();
+        world.calls.push(("receive", socket.peer));
+        let peer = &mut world.peers[socket.peer];
+        if peer.reset {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if peer.to_server.is_empty() && !peer.to_server_ended {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = peer.to_server.len().min(buffer.len());
+        for (place, byte) in buffer.iter_mut().zip(peer.to_server.drain(..count)) {
+            *place = byte;
+        }
+        Ok(count)
+    }
+
+    fn send(&mut self, socket: &Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
+        let mut world = self.lock();
+        world.calls.push((if more { "send_more" } else { "send" }, socket.peer));
+        world.peers[socket.peer].take(bytes)
+    }
+
+    fn send_file(&mut self, socket: &Socket, file: &OpenFile, range: Range<u64>) -> io::Result<usize> {
+        let mut world = self.lock();
+        world.calls.push(("send_file", socket.peer));
+        let content = world.files.get(&file.name).cloned().unwrap_or_default();
+        let begin = content.len().min(range.start as usize);
+        let end = content.len().min(range.end as usize);
+        if begin == end {
+            return Ok(0);
+        }
+        world.peers[socket.peer].take(&content[begin..end])
+    }
+
+    fn await_room(&mut self, socket: &Socket, _token: Token) -> io::Result<()> {
+        let mut world = self.lock();
+        world.calls.push(("await_room", socket.peer));
+        if world.peers[socket.peer].room > 0 {
+            world.tell(socket.peer, Readiness::WRITABLE);
+        } else {
+            world.peers[socket.peer].awaits_room = true;
+        }
+        Ok(())
+    }
+
+    fn shut_down(&mut self, socket: &Socket) {
+        self.lock().peers[socket.peer].shut_down = true;
+    }
+}
+
+impl Peer {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(!self.shut_down, "sent after the end");
+        if self.reset {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        if self.room == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = bytes.len().min(self.room);
+        self.room -= count;
+        self.from_server.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+}
+
+impl Clock for Simulated {
+    fn now(&mut self) -> Now {
+        Now { instant: self.lock().now, date: HttpDate::from_unix_seconds(784_111_777) }
+    }
+}

@@ -1,0 +1,136 @@
+//! Files in memory.
+
+use std::ffi::CStr;
+use std::io::{self, ErrorKind};
+
+use super::Simulated;
+use crate::store::directory::{Directory, Found, Kind, StagedName, Wait};
+
+/// A file that is open; its content is the world's.
+pub(in crate::driver) struct OpenFile {
+    pub(super) name: Vec<u8>,
+    world: Simulated,
+}
+
+impl Simulated {
+    pub(in crate::driver) fn open(&self, name: &[u8]) -> OpenFile {
+        self.lock().open_files += 1;
+        OpenFile { name: name.to_vec(), world: self.clone() }
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.world.lock().open_files -= 1;
+    }
+}
+
+fn system(error: i32) -> io::Error {
+    io::Error::from_raw_os_error(error)
+}
+
+/// Files without directories, as far as an event loop needs them; what is uploaded goes nowhere.
+impl Directory for Simulated {
+    type File = OpenFile;
+    type Folder = ();
+
+    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<OpenFile>> {
+        let world = self.lock();
+        let name = path.to_bytes();
+        if wait == Wait::Never && world.cold.contains(name) {
+            return Err(system(libc::EAGAIN));
+        }
+        let length = world.files.get(name).ok_or_else(|| system(libc::ENOENT))?.len() as u64;
+        drop(world);
+        Ok(Found::File(self.open(name), length))
+    }
+
+    fn read_cached(&self, file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if self.lock().cold.contains(&file.name) {
+            return Err(system(libc::EAGAIN));
+        }
+        self.read(file, buffer, offset)
+    }
+
+    fn read(&self, file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut world = self.lock();
+        if world.panics.as_ref() == Some(&file.name) {
+            drop(world);
+            panic!("as the test wants it");
+        }
+        if world.unreadable.as_ref() == Some(&file.name) {
+            return Err(system(libc::EIO));
+        }
+        world.cold.remove(&file.name);
+        let content = world.files.get(&file.name).map_or(&[][..], Vec::as_slice);
+        let rest = &content[content.len().min(offset as usize)..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        world.read_to = offset + count as u64;
+        Ok(count)
+    }
+
+    fn open_folder(&self, _path: &CStr) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn look_up(&self, (): &(), _name: &CStr) -> io::Result<Kind> {
+        Err(system(libc::ENOENT))
+    }
+
+    fn open_for_append(&self, (): &(), _name: &CStr) -> io::Result<Found<OpenFile>> {
+        Err(system(libc::ENOENT))
+    }
+
+    fn make_folder(&self, (): &(), _name: &CStr) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn stage(&self) -> io::Result<(OpenFile, StagedName)> {
+        self.lock().staged += 1;
+        Ok((self.open(b"staged"), StagedName(0)))
+    }
+
+    fn write(&self, _file: &OpenFile, content: &[u8], _offset: u64) -> io::Result<usize> {
+        Ok(content.len())
+    }
+
+    fn truncate(&self, _file: &OpenFile, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_file(&self, _file: &OpenFile) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_folder(&self, (): &()) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn publish_new(&self, _staged: StagedName, (): &(), _name: &CStr) -> io::Result<()> {
+        self.lock().staged -= 1;
+        Ok(())
+    }
+
+    fn exchange(&self, _staged: StagedName, (): &(), _name: &CStr) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    fn publish_over(&self, _staged: StagedName, (): &(), _name: &CStr) -> io::Result<()> {
+        self.lock().staged -= 1;
+        Ok(())
+    }
+
+    fn unstage(&self, _staged: StagedName) -> io::Result<()> {
+        self.lock().staged -= 1;
+        Ok(())
+    }
+
+    fn remove_file(&self, (): &(), _name: &CStr) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove_folder(&self, (): &(), _name: &CStr) -> io::Result<()> {
+        Ok(())
+    }
+}
