@@ -1,17 +1,12 @@
 //! One line on stderr for each request, that never holds a request up.
-#![expect(
-    clippy::panic,
-    reason = "a helper of tests fails the test that it helps"
-)]
+#![expect(clippy::panic, reason = "a helper of tests fails the test that it helps")]
 
 use tests::{Server, Stderr, eventually, exchange, request};
 
 /// What the server writes for so many requests. It may write behind its answers, not more than one line each.
 #[track_caller]
 fn log(server: Server, requests: usize) -> String {
-    eventually("each request has its line", || {
-        server.stderr().lines().count() >= requests
-    });
+    eventually("each request has its line", || server.stderr().lines().count() >= requests);
     let log = server.stop();
     assert_eq!(log.lines().count(), requests, "{log}");
     log
@@ -25,9 +20,12 @@ fn parts(line: &str) -> (&str, &str, &str, &str) {
         let (request_line, rest) = rest.rsplit_once("\" ")?;
         let [status, bytes, duration] = rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
         let duration: &str = duration;
-        duration
-            .starts_with(|first: char| first.is_ascii_digit())
-            .then_some((address, request_line, status, bytes))
+        duration.starts_with(|first: char| first.is_ascii_digit()).then_some((
+            address,
+            request_line,
+            status,
+            bytes,
+        ))
     };
     parts().unwrap_or_else(|| panic!("no line of an access log: {line:?}"))
 }
@@ -59,10 +57,7 @@ fn each_request_has_its_line() {
     for ((from, request_line, status, bytes), (expected_line, expected_status, expected_bytes)) in
         lines.into_iter().zip(expected)
     {
-        assert!(
-            from == address.to_string() || from == address.ip().to_string(),
-            "{from}"
-        );
+        assert!(from == address.to_string() || from == address.ip().to_string(), "{from}");
         assert_eq!((request_line, status), (expected_line, expected_status));
         assert_eq!(bytes, expected_bytes.unwrap_or(bytes), "{request_line}");
     }
@@ -74,14 +69,7 @@ fn no_request_can_forge_a_line_or_move_the_cursor() {
     let mut requests = 0;
     for byte in (0..=255).filter(|byte| !b"\r\n".contains(byte)) {
         let mut client = server.connect();
-        client.send(
-            [
-                b"GET /echo/a",
-                &[byte][..],
-                b"b HTTP/1.1\r\nHost: h\r\n\r\n",
-            ]
-            .concat(),
-        );
+        client.send([b"GET /echo/a", &[byte][..], b"b HTTP/1.1\r\nHost: h\r\n\r\n"].concat());
         client.answer("GET");
         requests += 1;
     }

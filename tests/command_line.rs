@@ -15,10 +15,7 @@ use tests::{Client, PATIENCE, Server, binary, eventually, unprivileged};
 
 /// Runs a command that has to end by itself.
 fn run(command: Command) -> Output {
-    assert_cmd::Command::from_std(command)
-        .timeout(PATIENCE)
-        .output()
-        .expect("the binary runs")
+    assert_cmd::Command::from_std(command).timeout(PATIENCE).output().expect("the binary runs")
 }
 
 fn binary_with(arguments: &[&str]) -> Command {
@@ -36,32 +33,19 @@ fn check_refused(command: Command, status: i32, reason: &str) {
     assert_eq!(output.status.code(), Some(status), "{shown}\n{stderr}");
     assert!(output.stdout.is_empty(), "{shown}: {:?}", output.stdout);
     assert!(stderr.starts_with("http_server: "), "{shown}\n{stderr}");
-    assert_eq!(
-        stderr.find('\n'),
-        Some(stderr.len() - 1),
-        "{shown}: one line\n{stderr}"
-    );
-    assert!(
-        !stderr
-            .trim_end()
-            .contains(|character: char| character.is_control()),
-        "{shown}: {stderr:?}"
-    );
+    assert_eq!(stderr.find('\n'), Some(stderr.len() - 1), "{shown}: one line\n{stderr}");
+    assert!(!stderr.trim_end().contains(|character: char| character.is_control()), "{shown}: {stderr:?}");
     assert!(stderr.contains(reason), "{shown}: no {reason:?}\n{stderr}");
 }
 
 #[test]
 fn bad_command_lines_are_refused_in_one_line_with_status_2() {
-    let refused =
-        |arguments: &[&str], reason: &str| check_refused(binary_with(arguments), 2, reason);
+    let refused = |arguments: &[&str], reason: &str| check_refused(binary_with(arguments), 2, reason);
     refused(&[], "<BASE_DIRECTORY>");
     refused(&["--port", "0"], "<BASE_DIRECTORY>");
     refused(&["data", "more"], "'more'");
     refused(&["data", "--nonsense"], "'--nonsense'");
-    refused(
-        &["data", "--nonsense\n\x1b[31mred\n\nUsage: none"],
-        "--nonsense",
-    );
+    refused(&["data", "--nonsense\n\x1b[31mred\n\nUsage: none"], "--nonsense");
     refused(&["data", "--bind", "localhost"], "--bind");
     refused(&["data", "--port", "65536"], "--port");
     refused(&["data", "--port", "\n"], "--port");
@@ -69,30 +53,19 @@ fn bad_command_lines_are_refused_in_one_line_with_status_2() {
     refused(&["data", "--port", "1", "--port", "2"], "--port");
     refused(&["data", "--threads", "0"], "--threads");
     refused(&["data", "--pool", "0"], "--pool");
-    refused(
-        &["data", "--durability", "paper"],
-        "[possible values: disk, cache]",
-    );
+    refused(&["data", "--durability", "paper"], "[possible values: disk, cache]");
     refused(&["data", "--head-bytes-max", "1KiB"], "--target-bytes-max");
     refused(&["data", "--idle-seconds-max", "0"], "--idle-seconds-max");
 }
 
 #[test]
 fn help_and_version_are_no_errors() {
-    for (flag, expected) in [
-        ("--help", "Usage: http_server"),
-        ("-h", "--port <PORT>"),
-        ("--version", "http_server "),
-    ] {
+    for (flag, expected) in
+        [("--help", "Usage: http_server"), ("-h", "--port <PORT>"), ("--version", "http_server ")]
+    {
         let output = run(binary_with(&[flag]));
-        assert!(
-            output.status.success() && output.stderr.is_empty(),
-            "{flag}: {output:?}"
-        );
-        assert!(
-            String::from_utf8(output.stdout).unwrap().contains(expected),
-            "{flag}"
-        );
+        assert!(output.status.success() && output.stderr.is_empty(), "{flag}: {output:?}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains(expected), "{flag}");
     }
 }
 
@@ -162,9 +135,7 @@ fn a_port_that_needs_privilege_is_refused() {
     };
     let home = TempDir::new().unwrap();
     let mut command = unprivileged(home.path());
-    command
-        .args(["--port", &port.to_string()])
-        .arg(home.path().join("data"));
+    command.args(["--port", &port.to_string()]).arg(home.path().join("data"));
     check_refused(command, 1, &port.to_string());
 }
 
@@ -196,11 +167,7 @@ fn any_address_of_the_machine_can_be_bound() {
     assert_eq!(server.address().ip().to_string(), "127.0.0.2");
     server.connect().expect_alive();
     let server = Server::start(&["--bind", "0.0.0.0"]);
-    assert!(
-        server
-            .start_line()
-            .ends_with("; every machine that reaches this address may write")
-    );
+    assert!(server.start_line().ends_with("; every machine that reaches this address may write"));
     Client::connect(SocketAddr::from(([127, 0, 0, 1], server.address().port()))).expect_alive();
 }
 
@@ -208,10 +175,7 @@ fn any_address_of_the_machine_can_be_bound() {
 fn a_server_to_whom_nobody_listens_serves() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let home = TempDir::new().unwrap();
     let mut unheard = Killed(
         binary_with(&["--port", &free.port().to_string()])
@@ -223,11 +187,7 @@ fn a_server_to_whom_nobody_listens_serves() {
             .unwrap(),
     );
     eventually("it listens", || {
-        assert_eq!(
-            unheard.0.try_wait().unwrap(),
-            None,
-            "it ended because nobody reads its output"
-        );
+        assert_eq!(unheard.0.try_wait().unwrap(), None, "it ended because nobody reads its output");
         TcpStream::connect(free).is_ok()
     });
     Client::connect(free).expect_alive();

@@ -39,10 +39,7 @@ fn writers_side_by_side_lose_nothing() {
             scope.spawn(move || {
                 let mut client = server.connect();
                 for number in 0..25 {
-                    client.send(request(
-                        &format!("PUT /files/{writer}/{number}"),
-                        number.to_string(),
-                    ));
+                    client.send(request(&format!("PUT /files/{writer}/{number}"), number.to_string()));
                     assert_eq!(client.answer("PUT").status, 201);
                     client.send(request("PATCH /files/log", format!("{writer} {number}\n")));
                     assert!(matches!(client.answer("PATCH").status, 200 | 201));
@@ -55,13 +52,8 @@ fn writers_side_by_side_lose_nothing() {
     assert_eq!(lines.len(), 8 * 25);
     // Each writer's lines are in the order in which they were acknowledged.
     for writer in 0..8 {
-        let own = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix(&format!("{writer} ")));
-        assert!(
-            own.eq((0..25).map(|number| number.to_string())),
-            "{lines:?}"
-        );
+        let own = lines.iter().filter_map(|line| line.strip_prefix(&format!("{writer} ")));
+        assert!(own.eq((0..25).map(|number| number.to_string())), "{lines:?}");
     }
     lines.sort_unstable();
     lines.dedup();
@@ -77,12 +69,7 @@ fn descriptors_return_however_connections_end() {
     staying.expect_alive();
     // Whatever is opened once and for all is open now. So may these connections be: they hide no
     // leak, since each way to end is taken far more often.
-    for line in [
-        "PUT /files/a",
-        "GET /files/a",
-        "GET /echo/a",
-        "DELETE /files/a",
-    ] {
+    for line in ["PUT /files/a", "GET /files/a", "GET /echo/a", "DELETE /files/a"] {
         exchange(&server, line, "");
     }
     let before = server.descriptors();
@@ -122,9 +109,7 @@ fn descriptors_return_however_connections_end() {
             }
         }
     }
-    eventually("all descriptors are back", || {
-        server.descriptors() <= before
-    });
+    eventually("all descriptors are back", || server.descriptors() <= before);
     staying.expect_alive();
     assert!(!server.directory().join("half").exists());
 }
@@ -139,9 +124,7 @@ fn more_connections_than_descriptors_are_survived() {
     // The ones that cannot be accepted keep the listening sockets readable.
     check_rest(&server);
     drop(waiting);
-    eventually("descriptors are free again", || {
-        server.descriptors() < DESCRIPTORS / 2
-    });
+    eventually("descriptors are free again", || server.descriptors() < DESCRIPTORS / 2);
     server.connect().expect_alive();
 }
 
@@ -154,9 +137,7 @@ fn stalled_clients_hold_no_thread() {
     for number in 0..40 {
         let mut uploading = server.connect();
         let line = format!("PUT /files/half-{number}");
-        uploading.send(format!(
-            "{line} HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n"
-        ));
+        uploading.send(format!("{line} HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n"));
         uploading.send(vec![b'x'; 500_000]);
         let mut downloading = server.connect();
         downloading.send(request("GET /files/large", ""));

@@ -7,11 +7,7 @@ fn the_start_page_links_to_the_files() {
     let server = Server::start(&[]);
     let page = check(&server, request("GET /", ""), "200 keep");
     assert!(page.text().contains("\"/files/\""), "{}", page.text());
-    assert!(
-        page.field("content-type")
-            .is_some_and(|kind| kind.starts_with("text/html")),
-        "{page:?}"
-    );
+    assert!(page.field("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{page:?}");
 }
 
 #[test]
@@ -28,17 +24,9 @@ fn echo_gives_the_decoded_value_back_exactly() {
         ("a?query", b"a"),
         ("a+b;c=d&e", b"a+b;c=d&e"),
     ] {
-        let answer = check(
-            &server,
-            request(&format!("GET /echo/{value}"), ""),
-            "200 keep",
-        );
+        let answer = check(&server, request(&format!("GET /echo/{value}"), ""), "200 keep");
         assert_eq!(answer.content, expected, "{value}");
-        assert_eq!(
-            answer.field("content-type"),
-            Some("text/plain; charset=utf-8"),
-            "{value}"
-        );
+        assert_eq!(answer.field("content-type"), Some("text/plain; charset=utf-8"), "{value}");
     }
     check(&server, request("GET /echo/%4", ""), "400 keep");
     check(&server, request("GET /echo/%zz", ""), "400 keep");
@@ -48,15 +36,10 @@ fn echo_gives_the_decoded_value_back_exactly() {
 fn user_agent_gives_the_field_back() {
     let server = Server::start(&[]);
     let ask = |fields: &str| {
-        let answer = check(
-            &server,
-            format!("GET /user-agent HTTP/1.1\r\nHost: h\r\n{fields}\r\n"),
-            "200 keep",
-        );
+        let answer =
+            check(&server, format!("GET /user-agent HTTP/1.1\r\nHost: h\r\n{fields}\r\n"), "200 keep");
         assert!(
-            answer
-                .field("content-type")
-                .is_some_and(|kind| kind.starts_with("text/plain")),
+            answer.field("content-type").is_some_and(|kind| kind.starts_with("text/plain")),
             "{answer:?}"
         );
         answer.text().to_owned()
@@ -69,27 +52,13 @@ fn user_agent_gives_the_field_back() {
 #[test]
 fn head_answers_like_get_without_content() {
     let server = Server::start(&[]);
-    assert_eq!(
-        exchange(&server, "PUT /files/file.txt", "content").status,
-        201
-    );
-    for target in [
-        "/",
-        "/echo/value",
-        "/user-agent",
-        "/files/file.txt",
-        "/files/missing",
-        "/missing",
-    ] {
+    assert_eq!(exchange(&server, "PUT /files/file.txt", "content").status, 201);
+    for target in ["/", "/echo/value", "/user-agent", "/files/file.txt", "/files/missing", "/missing"] {
         let get = exchange(&server, &format!("GET {target}"), "");
         let expected = format!("{} keep", get.status);
         let head = check(&server, request(&format!("HEAD {target}"), ""), &expected);
         assert!(head.content.is_empty());
-        assert_eq!(
-            head.without_date().fields,
-            get.without_date().fields,
-            "{target}"
-        );
+        assert_eq!(head.without_date().fields, get.without_date().fields, "{target}");
     }
 }
 
@@ -98,18 +67,11 @@ fn options_tell_the_methods_of_each_resource() {
     let server = Server::start(&[]);
     let readable = ["GET", "HEAD", "OPTIONS"];
     for target in ["/", "/echo/a", "/user-agent"] {
-        let answer = check(
-            &server,
-            request(&format!("OPTIONS {target}"), ""),
-            "204 keep",
-        );
+        let answer = check(&server, request(&format!("OPTIONS {target}"), ""), "204 keep");
         assert_eq!(answer.allow(), readable, "{target}");
     }
     let answer = check(&server, request("OPTIONS /files/a", ""), "204 keep");
-    assert_eq!(
-        answer.allow(),
-        ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
-    );
+    assert_eq!(answer.allow(), ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]);
     let answer = check(&server, request("OPTIONS *", ""), "204 keep");
     assert!(answer.allow().contains(&"OPTIONS"));
 }
@@ -139,14 +101,7 @@ fn a_method_that_nobody_knows_is_501() {
 #[test]
 fn anything_else_is_404() {
     let server = Server::start(&[]);
-    for target in [
-        "/missing",
-        "/echoes/a",
-        "/user-agents",
-        "/filesystem/a",
-        "/.",
-        "/%2F",
-    ] {
+    for target in ["/missing", "/echoes/a", "/user-agents", "/filesystem/a", "/.", "/%2F"] {
         check(&server, request(&format!("GET {target}"), ""), "404 keep");
     }
     check(&server, request("PUT /missing", "content"), "404 keep");

@@ -1,8 +1,5 @@
 //! The table of methods and states: what each method does where nothing, a file or a directory is.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of tests fails the test that it helps"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails the test that it helps")]
 
 use std::fs;
 
@@ -24,14 +21,9 @@ fn furnished() -> Server {
 fn row(line: &str, content: &str, expected: &str, after: Option<&str>) {
     let server = furnished();
     check(&server, request(line, content), expected);
-    let path = server
-        .directory()
-        .join(line.split_once(" /files/").unwrap().1);
+    let path = server.directory().join(line.split_once(" /files/").unwrap().1);
     assert_eq!(fs::read_to_string(path).ok().as_deref(), after, "{line}");
-    assert_eq!(
-        fs::read_to_string(server.directory().join("full/file")).unwrap(),
-        "kept"
-    );
+    assert_eq!(fs::read_to_string(server.directory().join("full/file")).unwrap(), "kept");
 }
 
 #[test]
@@ -58,18 +50,8 @@ fn where_a_file_is_each_method_does_its_own() {
 fn where_a_directory_is_nothing_writes() {
     for directory in ["empty", "full"] {
         for method in ["POST", "PUT", "PATCH"] {
-            row(
-                &format!("{method} /files/{directory}"),
-                "new",
-                "409 keep",
-                None,
-            );
-            row(
-                &format!("{method} /files/{directory}/"),
-                "new",
-                "409 keep",
-                None,
-            );
+            row(&format!("{method} /files/{directory}"), "new", "409 keep", None);
+            row(&format!("{method} /files/{directory}/"), "new", "409 keep", None);
         }
         row(&format!("GET /files/{directory}"), "", "404 keep", None);
         row(&format!("HEAD /files/{directory}/"), "", "404 keep", None);
@@ -94,11 +76,7 @@ fn the_base_directory_is_neither_written_nor_deleted() {
     let server = Server::start(&[]);
     check(&server, request("DELETE /files/", ""), "403 keep");
     for method in ["POST", "PUT", "PATCH"] {
-        check(
-            &server,
-            request(&format!("{method} /files/"), "content"),
-            "409 keep",
-        );
+        check(&server, request(&format!("{method} /files/"), "content"), "409 keep");
     }
     check(&server, request("GET /files/", ""), "404 keep");
     assert!(server.directory().is_dir());
@@ -120,12 +98,7 @@ fn below_a_file_nothing_is_and_nothing_is_made() {
             row(&format!("{method} /files/{path}"), "", "404 keep", None);
         }
         for method in ["POST", "PUT", "PATCH"] {
-            row(
-                &format!("{method} /files/{path}"),
-                "content",
-                "409 keep",
-                None,
-            );
+            row(&format!("{method} /files/{path}"), "content", "409 keep", None);
         }
     }
 }
@@ -133,18 +106,8 @@ fn below_a_file_nothing_is_and_nothing_is_made() {
 #[test]
 fn parents_are_made_as_needed() {
     for method in ["POST", "PUT", "PATCH"] {
-        row(
-            &format!("{method} /files/a/b/c/file"),
-            "content",
-            "201 keep",
-            Some("content"),
-        );
-        row(
-            &format!("{method} /files/full/b/file"),
-            "content",
-            "201 keep",
-            Some("content"),
-        );
+        row(&format!("{method} /files/a/b/c/file"), "content", "201 keep", Some("content"));
+        row(&format!("{method} /files/full/b/file"), "content", "201 keep", Some("content"));
     }
 }
 
@@ -161,23 +124,10 @@ fn refused_requests_make_no_parents() {
 #[test]
 fn a_created_file_is_where_location_says() {
     let server = Server::start(&[]);
-    let answer = check(
-        &server,
-        request("POST /files/a/file.txt", "content"),
-        "201 keep",
-    );
+    let answer = check(&server, request("POST /files/a/file.txt", "content"), "201 keep");
     assert_eq!(answer.field("location"), Some("/files/a/file.txt"));
-    for target in [
-        "/files/%20%25%3F%23",
-        "/files/%ff%fe/%e2%82%ac",
-        "/files/a%2Bb+c",
-        "/files/x?query",
-    ] {
-        let answer = check(
-            &server,
-            request(&format!("PUT {target}"), target),
-            "201 keep",
-        );
+    for target in ["/files/%20%25%3F%23", "/files/%ff%fe/%e2%82%ac", "/files/a%2Bb+c", "/files/x?query"] {
+        let answer = check(&server, request(&format!("PUT {target}"), target), "201 keep");
         let location = answer.field("location").unwrap().to_owned();
         let there = check(&server, request(&format!("GET {location}"), ""), "200 keep");
         assert_eq!(there.text(), target, "{location}");
@@ -188,51 +138,18 @@ fn a_created_file_is_where_location_says() {
 fn every_byte_and_every_length_comes_back() {
     let server = Server::start(&[]);
     let bytes: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
-    for length in [
-        0,
-        1,
-        255,
-        4095,
-        4096,
-        65_535,
-        65_536,
-        65_537,
-        262_144,
-        262_145,
-        1 << 20,
-    ] {
+    for length in [0, 1, 255, 4095, 4096, 65_535, 65_536, 65_537, 262_144, 262_145, 1 << 20] {
         let content = &bytes[..length];
         let line = format!("/files/{length}");
-        check(
-            &server,
-            request(&format!("POST {line}"), content),
-            "201 keep",
-        );
-        assert_eq!(
-            fs::read(server.directory().join(length.to_string())).unwrap(),
-            content
-        );
+        check(&server, request(&format!("POST {line}"), content), "201 keep");
+        assert_eq!(fs::read(server.directory().join(length.to_string())).unwrap(), content);
         let answer = check(&server, request(&format!("GET {line}"), ""), "200 keep");
         assert!(answer.content == content, "{length}");
-        check(
-            &server,
-            request(&format!("PATCH {line}"), content),
-            "200 keep",
-        );
+        check(&server, request(&format!("PATCH {line}"), content), "200 keep");
         let answer = check(&server, request(&format!("GET {line}"), ""), "200 keep");
-        assert!(
-            answer.content == [content, content].concat(),
-            "{length}, appended to itself"
-        );
-        check(
-            &server,
-            request(&format!("PUT {line}"), "short"),
-            "200 keep",
-        );
-        assert_eq!(
-            exchange(&server, &format!("GET {line}"), "").text(),
-            "short"
-        );
+        assert!(answer.content == [content, content].concat(), "{length}, appended to itself");
+        check(&server, request(&format!("PUT {line}"), "short"), "200 keep");
+        assert_eq!(exchange(&server, &format!("GET {line}"), "").text(), "short");
     }
 }
 
@@ -241,10 +158,7 @@ fn a_file_that_the_owner_changes_is_read_as_it_is() {
     let server = furnished();
     assert_eq!(exchange(&server, "GET /files/file", "").text(), "old");
     fs::write(server.directory().join("file"), "changed by hand").unwrap();
-    assert_eq!(
-        exchange(&server, "GET /files/file", "").text(),
-        "changed by hand"
-    );
+    assert_eq!(exchange(&server, "GET /files/file", "").text(), "changed by hand");
     fs::remove_file(server.directory().join("file")).unwrap();
     assert_eq!(exchange(&server, "GET /files/file", "").status, 404);
 }
@@ -258,18 +172,10 @@ fn content_type_is_by_extension_and_never_sniffed() {
         ("a", "application/octet-stream"),
         ("a.no-such-extension", "application/octet-stream"),
     ] {
-        check(
-            &server,
-            request(&format!("PUT /files/{name}"), "<html>"),
-            "201 keep",
-        );
+        check(&server, request(&format!("PUT /files/{name}"), "<html>"), "201 keep");
         let answer = exchange(&server, &format!("GET /files/{name}"), "");
         let kind = answer.field("content-type").unwrap();
         assert_eq!(kind.split(';').next(), Some(expected), "{name}");
-        assert_eq!(
-            answer.field("x-content-type-options"),
-            Some("nosniff"),
-            "{name}"
-        );
+        assert_eq!(answer.field("x-content-type-options"), Some("nosniff"), "{name}");
     }
 }

@@ -10,11 +10,7 @@ fn a_target_beyond_its_limit_is_414() {
     let within = "/echo/".to_owned() + &"x".repeat(94);
     check(&server, request(&format!("GET {within}"), ""), "200 keep");
     check(&server, request(&format!("GET {within}x"), ""), "414 close");
-    check(
-        &server,
-        request(&format!("GET {within}?{within}"), ""),
-        "414 close",
-    );
+    check(&server, request(&format!("GET {within}?{within}"), ""), "414 close");
 }
 
 #[test]
@@ -38,12 +34,8 @@ fn a_head_beyond_its_limit_is_431() {
 #[test]
 fn fields_beyond_their_limit_are_431() {
     let server = Server::start(&["--head-fields-max", "5"]);
-    let with_fields = |count: usize| {
-        format!(
-            "GET /echo/a HTTP/1.1\r\nHost: h\r\n{}\r\n",
-            "A: b\r\n".repeat(count - 1)
-        )
-    };
+    let with_fields =
+        |count: usize| format!("GET /echo/a HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(count - 1));
     check(&server, with_fields(5), "200 keep");
     check(&server, with_fields(6), "431 close");
 }

@@ -42,11 +42,7 @@ impl Pattern {
             let within = (self.position % Pattern::WORD) as usize;
             let expected = &Pattern::word(self.position / Pattern::WORD)[within..];
             let length = expected.len().min(bytes.len());
-            assert!(
-                bytes[..length] == expected[..length],
-                "wrong content at byte {}",
-                self.position
-            );
+            assert!(bytes[..length] == expected[..length], "wrong content at byte {}", self.position);
             self.position += length as u64;
             bytes = &bytes[length..];
         }
@@ -75,9 +71,7 @@ fn download_and_check(client: &mut Client, target: &str, length: u64) {
 fn a_gibibyte_goes_up_and_down_in_64_mib() {
     let server = Server::start(&[]);
     let mut client = server.connect();
-    client.send(format!(
-        "POST /files/large HTTP/1.1\r\nHost: h\r\nContent-Length: {GIB}\r\n\r\n"
-    ));
+    client.send(format!("POST /files/large HTTP/1.1\r\nHost: h\r\nContent-Length: {GIB}\r\n\r\n"));
     upload(&mut client, GIB, |client, piece| client.send(piece));
     assert_eq!(client.answer("POST").status, 201);
     download_and_check(&mut client, "/files/large", GIB);
@@ -105,10 +99,7 @@ fn chunks_of_any_number_go_up_in_64_mib() {
 #[test]
 fn answers_that_nobody_reads_hold_requests_back() {
     let server = Server::start(&[]);
-    assert_eq!(
-        exchange(&server, "PUT /files/a", vec![b'x'; 100_000]).status,
-        201
-    );
+    assert_eq!(exchange(&server, "PUT /files/a", vec![b'x'; 100_000]).status, 201);
     // 2 GB of answers are asked for on each and none is read: the server must stop reading requests.
     let requests = request("GET /files/a", "").repeat(20_000);
     let mut clients: Vec<Client> = (0..4).map(|_| server.connect()).collect();

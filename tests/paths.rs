@@ -26,17 +26,10 @@ fn names_are_bytes_decoded_exactly_once() {
         ("a+b&c=d;e:f@g!$'()*,~", b"a+b&c=d;e:f@g!$'()*,~"),
         ("with?query%zz/../", b"with"),
     ] {
-        check(
-            &server,
-            request(&format!("POST /files/{target}"), target),
-            "201 keep",
-        );
+        check(&server, request(&format!("POST /files/{target}"), target), "201 keep");
         let path = server.directory().join(OsStr::from_bytes(name));
         assert_eq!(fs::read_to_string(path).unwrap(), target);
-        assert_eq!(
-            exchange(&server, &format!("GET /files/{target}"), "").text(),
-            target
-        );
+        assert_eq!(exchange(&server, &format!("GET /files/{target}"), "").text(), target);
     }
 }
 
@@ -44,39 +37,17 @@ fn names_are_bytes_decoded_exactly_once() {
 fn the_longest_names_and_paths_are_taken() {
     let server = Server::start(&[]);
     let segment = "s".repeat(255);
-    check(
-        &server,
-        request(&format!("PUT /files/{segment}"), "a"),
-        "201 keep",
-    );
-    check(
-        &server,
-        request(&format!("PUT /files/{}", "%41".repeat(255)), "a"),
-        "201 keep",
-    );
+    check(&server, request(&format!("PUT /files/{segment}"), "a"), "201 keep");
+    check(&server, request(&format!("PUT /files/{}", "%41".repeat(255)), "a"), "201 keep");
     // 256 segments of a byte each.
     let deep = vec!["d"; 256].join("/");
-    check(
-        &server,
-        request(&format!("PUT /files/{deep}"), "deep"),
-        "201 keep",
-    );
-    assert_eq!(
-        exchange(&server, &format!("GET /files/{deep}"), "").text(),
-        "deep"
-    );
+    check(&server, request(&format!("PUT /files/{deep}"), "deep"), "201 keep");
+    assert_eq!(exchange(&server, &format!("GET /files/{deep}"), "").text(), "deep");
     // 15 × 256 + 255 = 4,095 bytes.
     let long = vec![&*segment; 16].join("/").replacen("sss", "ttt", 1);
     assert_eq!(long.len(), 4095);
-    check(
-        &server,
-        request(&format!("PUT /files/{long}"), "long"),
-        "201 keep",
-    );
-    assert_eq!(
-        exchange(&server, &format!("GET /files/{long}"), "").text(),
-        "long"
-    );
+    check(&server, request(&format!("PUT /files/{long}"), "long"), "201 keep");
+    assert_eq!(exchange(&server, &format!("GET /files/{long}"), "").text(), "long");
 }
 
 #[test]
@@ -113,16 +84,8 @@ fn targets_that_name_no_file_are_400() {
         &long_path,
     ] {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
-            let content = if method.starts_with('P') {
-                "content"
-            } else {
-                ""
-            };
-            check(
-                &server,
-                request(&format!("{method} /files/{path}"), content),
-                "400 keep",
-            );
+            let content = if method.starts_with('P') { "content" } else { "" };
+            check(&server, request(&format!("{method} /files/{path}"), content), "400 keep");
         }
     }
     assert!(!server.outside("outside").exists());
@@ -165,33 +128,19 @@ fn what_is_no_file_is_403_and_left_alone() {
         "socket",
     ] {
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
-            let content = if method.starts_with('P') {
-                "content"
-            } else {
-                ""
-            };
-            check(
-                &server,
-                request(&format!("{method} /files/{path}"), content),
-                "403 keep",
-            );
+            let content = if method.starts_with('P') { "content" } else { "" };
+            check(&server, request(&format!("{method} /files/{path}"), content), "403 keep");
         }
     }
 
-    assert_eq!(
-        fs::read_link(directory.join("to_file")).unwrap().to_str(),
-        Some("file")
-    );
+    assert_eq!(fs::read_link(directory.join("to_file")).unwrap().to_str(), Some("file"));
     assert!(fs::symlink_metadata(directory.join("fifo")).is_ok());
     assert!(fs::symlink_metadata(directory.join("socket")).is_ok());
     assert_eq!(fs::read_to_string(directory.join("file")).unwrap(), "file");
     assert_eq!(fs::read_dir(directory.join("folder")).unwrap().count(), 0);
     assert!(!directory.join("nowhere").exists());
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
-    assert_eq!(
-        fs::read_to_string(outside.join("secret")).unwrap(),
-        "secret"
-    );
+    assert_eq!(fs::read_to_string(outside.join("secret")).unwrap(), "secret");
 }
 
 #[test]

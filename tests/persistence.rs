@@ -22,11 +22,7 @@ fn a_connection_is_kept_for_any_mix_of_requests() {
         ] {
             client.send(request(&format!("{line} {path}"), content));
             let answer = client.answer(line);
-            assert_eq!(
-                (answer.status, answer.closes()),
-                (status, false),
-                "{line}, round {round}"
-            );
+            assert_eq!((answer.status, answer.closes()), (status, false), "{line}, round {round}");
         }
     }
     client.expect_alive();
@@ -35,37 +31,18 @@ fn a_connection_is_kept_for_any_mix_of_requests() {
 #[test]
 fn close_is_obeyed() {
     let server = Server::start(&[]);
-    for connection in [
-        "close",
-        "CLOSE",
-        "keep-alive, close",
-        "close, keep-alive",
-        "x, close",
-    ] {
+    for connection in ["close", "CLOSE", "keep-alive, close", "close, keep-alive", "x, close"] {
         check(
             &server,
             format!("GET /echo/a HTTP/1.1\r\nHost: h\r\nConnection: {connection}\r\n\r\n"),
             "200 close",
         );
     }
-    check(
-        &server,
-        "HEAD /echo/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-        "200 close",
-    );
-    check(
-        &server,
-        "GET /missing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-        "404 close",
-    );
-    let put =
-        "PUT /files/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 7\r\n\r\ncontent";
+    check(&server, "HEAD /echo/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "200 close");
+    check(&server, "GET /missing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "404 close");
+    let put = "PUT /files/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 7\r\n\r\ncontent";
     check(&server, put, "201 close");
-    check(
-        &server,
-        "GET /files/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
-        "200 close",
-    );
+    check(&server, "GET /files/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "200 close");
 }
 
 #[test]
@@ -81,21 +58,10 @@ fn requests_behind_close_are_not_answered() {
 fn a_1_0_connection_is_closed_unless_it_is_to_be_kept() {
     let server = Server::start(&[]);
     check(&server, "GET /echo/a HTTP/1.0\r\n\r\n", "200 close");
-    check(
-        &server,
-        "GET /echo/a HTTP/1.0\r\nHost: h\r\n\r\n",
-        "200 close",
-    );
-    let kept = check(
-        &server,
-        "GET /echo/a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
-        "200 keep",
-    );
+    check(&server, "GET /echo/a HTTP/1.0\r\nHost: h\r\n\r\n", "200 close");
+    let kept = check(&server, "GET /echo/a HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "200 keep");
     // RFC 9112 §9.3: a 1.0 client has to be told.
-    assert!(
-        kept.field("connection")
-            .is_some_and(|value| value.eq_ignore_ascii_case("keep-alive"))
-    );
+    assert!(kept.field("connection").is_some_and(|value| value.eq_ignore_ascii_case("keep-alive")));
 }
 
 #[test]

@@ -21,11 +21,7 @@ fn session() -> (Vec<u8>, Vec<&'static str>) {
         "GET /user-agent HTTP/1.1\r\nHost: h\r\nUser-Agent: last\r\nConnection: close\r\n\r\n".into(),
     ];
     let method = |request: &Vec<u8>| {
-        if request.starts_with(b"HEAD") {
-            "HEAD"
-        } else {
-            "GET"
-        }
+        if request.starts_with(b"HEAD") { "HEAD" } else { "GET" }
     };
     (requests.concat(), requests.iter().map(method).collect())
 }
@@ -36,10 +32,7 @@ fn answers(server: &Server, pieces: &mut dyn Iterator<Item = &[u8]>) -> Vec<Answ
     for piece in pieces {
         client.send(piece);
     }
-    let answers = methods
-        .iter()
-        .map(|method| client.answer(method).without_date())
-        .collect();
+    let answers = methods.iter().map(|method| client.answer(method).without_date()).collect();
     client.expect_end();
     answers
 }
@@ -50,16 +43,8 @@ fn answers_come_in_order() {
     let (bytes, _) = session();
     let answers = answers(&server, &mut std::iter::once(&*bytes));
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-    assert_eq!(
-        statuses,
-        [
-            200, 201, 200, 200, 200, 200, 200, 200, 409, 204, 405, 200, 404, 200
-        ]
-    );
-    let contents: Vec<&str> = [0, 2, 5, 7, 13]
-        .iter()
-        .map(|&index| answers[index].text())
-        .collect();
+    assert_eq!(statuses, [200, 201, 200, 200, 200, 200, 200, 200, 409, 204, 405, 200, 404, 200]);
+    let contents: Vec<&str> = [0, 2, 5, 7, 13].iter().map(|&index| answers[index].text()).collect();
     assert_eq!(contents, ["first", "one", "one+two", "", "last"]);
 }
 
@@ -69,19 +54,11 @@ fn however_the_bytes_are_cut_the_answers_are_the_same() {
     let (bytes, _) = session();
     let whole = answers(&server, &mut std::iter::once(&*bytes));
     for length in [1, 2, 3, 7, 50] {
-        assert_eq!(
-            answers(&server, &mut bytes.chunks(length)),
-            whole,
-            "in pieces of {length}"
-        );
+        assert_eq!(answers(&server, &mut bytes.chunks(length)), whole, "in pieces of {length}");
     }
     for at in (1..bytes.len()).step_by(11) {
         let (first, second) = bytes.split_at(at);
-        assert_eq!(
-            answers(&server, &mut [first, second].into_iter()),
-            whole,
-            "cut at {at}"
-        );
+        assert_eq!(answers(&server, &mut [first, second].into_iter()), whole, "cut at {at}");
     }
 }
 
@@ -90,9 +67,8 @@ fn many_requests_in_one_write_are_all_answered() {
     let server = Server::start(&[]);
     let mut client = server.connect();
     for _ in 0..3 {
-        let requests: Vec<u8> = (0..1000)
-            .flat_map(|number| request(&format!("GET /echo/{number}"), ""))
-            .collect();
+        let requests: Vec<u8> =
+            (0..1000).flat_map(|number| request(&format!("GET /echo/{number}"), "")).collect();
         client.send(requests);
         for number in 0..1000 {
             assert_eq!(client.answer("GET").text(), number.to_string());
@@ -112,10 +88,7 @@ fn reads_of_files_are_pipelined_behind_writes_of_them() {
     }
     client.send(requests);
     for number in 0..100 {
-        assert_eq!(
-            client.answer("PUT").status,
-            if number == 0 { 201 } else { 200 }
-        );
+        assert_eq!(client.answer("PUT").status, if number == 0 { 201 } else { 200 });
         assert_eq!(client.answer("GET").text(), number.to_string());
     }
     client.expect_alive();

@@ -17,9 +17,7 @@ const HALF_AN_UPLOAD: &str =
 /// Signals the server and waits until it listens no more.
 fn drain(server: &Server, signal: &str) {
     server.signal(signal);
-    eventually("nothing listens any more", || {
-        TcpStream::connect(server.address()).is_err()
-    });
+    eventually("nothing listens any more", || TcpStream::connect(server.address()).is_err());
 }
 
 #[test]
@@ -35,11 +33,7 @@ fn idle_connections_are_closed_at_once() {
         assert_eq!(unused.count_to_end(), 0);
         used.expect_end();
         assert_eq!(server.expect_exit().code(), Some(0), "{signal}");
-        assert!(
-            since.elapsed() < AT_ONCE,
-            "{signal}: after {:?}",
-            since.elapsed()
-        );
+        assert!(since.elapsed() < AT_ONCE, "{signal}: after {:?}", since.elapsed());
     }
 }
 
@@ -56,10 +50,7 @@ fn an_upload_under_way_is_finished() {
     assert_eq!(client.answer("PUT").status, 201);
     client.expect_end();
     assert_eq!(server.expect_exit().code(), Some(0));
-    assert_eq!(
-        std::fs::read_to_string(server.directory().join("a")).unwrap(),
-        "halfhalf"
-    );
+    assert_eq!(std::fs::read_to_string(server.directory().join("a")).unwrap(), "halfhalf");
 }
 
 #[test]
@@ -87,11 +78,7 @@ fn after_the_grace_period_the_rest_is_cut_off() {
     let since = Instant::now();
     drain(&server, "TERM");
     assert_eq!(server.expect_exit().code(), Some(0));
-    assert!(
-        since.elapsed() >= Duration::from_millis(400),
-        "after {:?}",
-        since.elapsed()
-    );
+    assert!(since.elapsed() >= Duration::from_millis(400), "after {:?}", since.elapsed());
     assert!(since.elapsed() < AT_ONCE, "after {:?}", since.elapsed());
     client.count_to_end();
     assert!(!server.directory().join("a").exists());
@@ -120,21 +107,14 @@ fn a_killed_server_starts_again_on_its_port_with_its_files() {
         client.send(request(&format!("PUT /files/{round}"), "kept"));
         assert_eq!(client.answer("PUT").status, 201);
         let mut uploading = server.connect();
-        uploading.send(format!(
-            "PUT /files/half-{round} HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nhalf"
-        ));
+        uploading
+            .send(format!("PUT /files/half-{round} HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nhalf"));
         // Both connections are open when it dies: the kernel remembers its end of them.
         server = server.kill_and_restart(&[]);
         assert_eq!(server.address().port(), port);
         for earlier in 0..=round {
-            assert_eq!(
-                exchange(&server, &format!("GET /files/{earlier}"), "").text(),
-                "kept"
-            );
-            assert_eq!(
-                exchange(&server, &format!("GET /files/half-{earlier}"), "").status,
-                404
-            );
+            assert_eq!(exchange(&server, &format!("GET /files/{earlier}"), "").text(), "kept");
+            assert_eq!(exchange(&server, &format!("GET /files/half-{earlier}"), "").status, 404);
         }
     }
     server.stop();

@@ -64,10 +64,7 @@ fn the_time_of_a_head_begins_with_its_first_byte() {
 #[test]
 fn slow_content_is_408_and_has_no_effect() {
     let server = server_with("--content-seconds-max");
-    for framing in [
-        "Content-Length: 10\r\n\r\nhalf",
-        "Transfer-Encoding: chunked\r\n\r\na\r\nhalf",
-    ] {
+    for framing in ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\na\r\nhalf"] {
         let mut client = server.connect();
         let since = Instant::now();
         client.send(format!("PUT /files/a HTTP/1.1\r\nHost: h\r\n{framing}"));
@@ -78,12 +75,7 @@ fn slow_content_is_408_and_has_no_effect() {
 
 #[test]
 fn content_that_keeps_the_pace_may_take_longer_than_its_time() {
-    let server = Server::start(&[
-        "--content-seconds-max",
-        "1",
-        "--transfer-bytes-per-second-min",
-        "100",
-    ]);
+    let server = Server::start(&["--content-seconds-max", "1", "--transfer-bytes-per-second-min", "100"]);
     let mut client = server.connect();
     client.send("PUT /files/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n");
     for _ in 0..10 {
@@ -108,12 +100,7 @@ fn an_idle_connection_is_closed_without_an_answer() {
 #[test]
 fn a_reader_that_stops_is_cut_off() {
     // At such a pace, what the kernel takes into its buffers gains the reader no time.
-    let server = Server::start(&[
-        "--write-seconds-max",
-        "1",
-        "--transfer-bytes-per-second-min",
-        "1GiB",
-    ]);
+    let server = Server::start(&["--write-seconds-max", "1", "--transfer-bytes-per-second-min", "1GiB"]);
     let length = 64 << 20;
     let file = File::create(server.directory().join("large")).unwrap();
     file.set_len(length).unwrap();
@@ -121,8 +108,6 @@ fn a_reader_that_stops_is_cut_off() {
     let mut client = server.connect();
     client.send(request("GET /files/large", ""));
     assert_eq!(client.head("GET").status, 200);
-    eventually("the server has let go of the reader", || {
-        server.descriptors() <= descriptors
-    });
+    eventually("the server has let go of the reader", || server.descriptors() <= descriptors);
     assert!(client.count_to_end() < length);
 }

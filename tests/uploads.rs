@@ -16,33 +16,16 @@ fn chunks_are_joined_and_their_extensions_and_trailers_ignored() {
         ("0\r\n\r\n", ""),
         ("7\r\ncontent\r\n0\r\n\r\n", "content"),
         ("4\r\ncont\r\n003\r\nent\r\n000\r\n\r\n", "content"),
-        (
-            "A\r\n0123456789\r\na\r\nabcdefghij\r\n0\r\n\r\n",
-            "0123456789abcdefghij",
-        ),
-        (
-            "7;name=value;other=\"quoted\"\r\ncontent\r\n0;last\r\n\r\n",
-            "content",
-        ),
-        (
-            "7\r\ncontent\r\n0\r\nTrailer: value\r\nOther: value\r\n\r\n",
-            "content",
-        ),
+        ("A\r\n0123456789\r\na\r\nabcdefghij\r\n0\r\n\r\n", "0123456789abcdefghij"),
+        ("7;name=value;other=\"quoted\"\r\ncontent\r\n0;last\r\n\r\n", "content"),
+        ("7\r\ncontent\r\n0\r\nTrailer: value\r\nOther: value\r\n\r\n", "content"),
         ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n"),
     ]
     .into_iter()
     .enumerate()
     {
-        check(
-            &server,
-            chunked(&format!("PUT /files/{index}"), chunks),
-            "201 keep",
-        );
-        assert_eq!(
-            exchange(&server, &format!("GET /files/{index}"), "").text(),
-            expected,
-            "{chunks:?}"
-        );
+        check(&server, chunked(&format!("PUT /files/{index}"), chunks), "201 keep");
+        assert_eq!(exchange(&server, &format!("GET /files/{index}"), "").text(), expected, "{chunks:?}");
     }
 }
 
@@ -89,8 +72,7 @@ fn what_could_be_framed_in_two_ways_is_400() {
         "Transfer-Encoding: identity\r\n",
         "Transfer-Encoding:\r\n",
     ] {
-        let request =
-            format!("PUT /files/new HTTP/1.1\r\nHost: h\r\n{framing}\r\n7\r\ncontent\r\n0\r\n\r\n");
+        let request = format!("PUT /files/new HTTP/1.1\r\nHost: h\r\n{framing}\r\n7\r\ncontent\r\n0\r\n\r\n");
         check(&server, request, "400 close");
         assert!(!server.directory().join("new").exists(), "{framing:?}");
     }
@@ -134,34 +116,23 @@ fn content_that_ends_early_has_no_effect() {
 
 fn files_below(directory: &std::path::Path) -> usize {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .map(|entry| {
-            if entry.path().is_dir() {
-                files_below(&entry.path())
-            } else {
-                1
-            }
-        })
-        .sum()
+    entries.map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
 }
 
 #[test]
 fn content_is_invited_where_it_is_expected() {
     let server = Server::start(&[]);
     let mut client = server.connect();
-    for (line, status) in [
-        ("POST /files/a", 201),
-        ("PATCH /files/a", 200),
-        ("PUT /files/a", 200),
-    ] {
-        client.send(format!(
-            "{line} HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 7\r\n\r\n"
-        ));
+    for (line, status) in [("POST /files/a", 201), ("PATCH /files/a", 200), ("PUT /files/a", 200)] {
+        client
+            .send(format!("{line} HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 7\r\n\r\n"));
         assert_eq!(client.answer("POST").status, 100, "{line}");
         client.send("content");
         assert_eq!(client.answer("POST").status, status, "{line}");
     }
-    client.send("PUT /files/b HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(
+        "PUT /files/b HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
     assert_eq!(client.answer("PUT").status, 100);
     client.send("7\r\ncontent\r\n0\r\n\r\n");
     assert_eq!(client.answer("PUT").status, 201);
@@ -172,7 +143,8 @@ fn content_is_invited_where_it_is_expected() {
 fn content_that_does_not_wait_is_taken() {
     let server = Server::start(&[]);
     let mut client = server.connect();
-    client.send("PUT /files/a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\ncontent");
+    client
+        .send("PUT /files/a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 7\r\n\r\ncontent");
     let mut answer = client.answer("PUT");
     if answer.status == 100 {
         answer = client.answer("PUT");
@@ -194,9 +166,8 @@ fn content_that_would_be_refused_is_not_invited() {
         ("POST /missing", 7, "404 close"),
         ("BREW /files/new", 7, "501 close"),
     ] {
-        let head = format!(
-            "{line} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
-        );
+        let head =
+            format!("{line} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
         check(&server, head, expected);
     }
     assert_eq!(exchange(&server, "GET /files/there", "").text(), "old");
@@ -206,9 +177,7 @@ fn content_that_would_be_refused_is_not_invited() {
 fn an_unknown_expectation_is_417() {
     let server = Server::start(&[]);
     let mut client = server.connect();
-    client.send(
-        "PUT /files/a HTTP/1.1\r\nHost: h\r\nExpect: more\r\nContent-Length: 7\r\n\r\ncontent",
-    );
+    client.send("PUT /files/a HTTP/1.1\r\nHost: h\r\nExpect: more\r\nContent-Length: 7\r\n\r\ncontent");
     assert_eq!(client.answer("PUT").status, 417);
     assert_eq!(exchange(&server, "GET /files/a", "").status, 404);
 }

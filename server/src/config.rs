@@ -80,11 +80,9 @@ impl CommandLine {
     fn options(self) -> Result<Options, UsageError> {
         Ok(Options {
             address: SocketAddr::new(self.bind, self.port),
-            event_loops: self.threads.unwrap_or_else(|| {
-                available_parallelism()
-                    .map_or(1, usize::from)
-                    .min(THREADS_MAX)
-            }),
+            event_loops: self
+                .threads
+                .unwrap_or_else(|| available_parallelism().map_or(1, usize::from).min(THREADS_MAX)),
             workers: self.pool,
             grace: self.grace.0,
             quiet: self.quiet,
@@ -242,11 +240,7 @@ fn bytes(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<Bytes, String> +
         if range.contains(&size.0) {
             Ok(size)
         } else {
-            Err(format!(
-                "{size} is not in {}..={}",
-                Bytes(*range.start()),
-                Bytes(*range.end())
-            ))
+            Err(format!("{size} is not in {}..={}", Bytes(*range.start()), Bytes(*range.end())))
         }
     }
 }
@@ -255,10 +249,7 @@ fn seconds(at_least: f64) -> impl Fn(&str) -> Result<Seconds, String> + Clone {
     move |text| {
         // No sign, exponent, `inf` or `nan`: a number as one writes it.
         let number = Some(text)
-            .filter(|text| {
-                text.bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
-            })
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
             .and_then(|text| f64::from_str(text).ok())
             .ok_or("not a number of seconds such as 10 or 0.5")?;
         if (at_least..=SECONDS_MAX).contains(&number) {
@@ -274,13 +265,8 @@ fn seconds(at_least: f64) -> impl Fn(&str) -> Result<Seconds, String> + Clone {
 struct Bytes(u64);
 
 impl Bytes {
-    const UNITS: [(&str, u64); 5] = [
-        ("TiB", 1 << 40),
-        ("GiB", 1 << 30),
-        ("MiB", 1 << 20),
-        ("KiB", 1 << 10),
-        ("", 1),
-    ];
+    const UNITS: [(&str, u64); 5] =
+        [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
 
     /// For what lies in memory, and so is at most [`MEMORY_BYTES_MAX`].
     fn in_memory(self) -> usize {

@@ -45,14 +45,8 @@ fn serve(options: Options) -> ExitCode {
     }
 }
 
-fn start_line(
-    base_directory: &Path,
-    address: SocketAddr,
-    (event_loops, workers): (usize, usize),
-) -> String {
-    let directory = base_directory
-        .canonicalize()
-        .unwrap_or_else(|_| PathBuf::from(base_directory));
+fn start_line(base_directory: &Path, address: SocketAddr, (event_loops, workers): (usize, usize)) -> String {
+    let directory = base_directory.canonicalize().unwrap_or_else(|_| PathBuf::from(base_directory));
     let event_loops = counted(event_loops, "event loop");
     let workers = counted(workers, "pool thread");
     let openness = if address.ip().is_loopback() {
@@ -61,10 +55,8 @@ fn start_line(
     } else {
         "every machine that reaches this address may write".to_owned()
     };
-    let line = format!(
-        "serving {} on http://{address} ({event_loops}, {workers}); {openness}",
-        directory.display()
-    );
+    let line =
+        format!("serving {} on http://{address} ({event_loops}, {workers}); {openness}", directory.display());
     format!("http_server: {}\n", in_one_line(&line))
 }
 
@@ -76,9 +68,7 @@ fn counted(number: usize, noun: &str) -> String {
 /// To stdout; that nobody reads there is no reason to stop.
 fn show(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// One line to stderr; that nobody reads there is no reason to panic.
@@ -106,15 +96,8 @@ mod tests {
     #[test]
     fn the_start_line_names_address_directory_and_threads() {
         let check = |address: &str, threads, expected: &str| {
-            let line = start_line(
-                Path::new("/no/such\ndirectory"),
-                address.parse().unwrap(),
-                threads,
-            );
-            assert_eq!(
-                line,
-                format!("http_server: serving /no/such\\ndirectory on {expected}\n")
-            );
+            let line = start_line(Path::new("/no/such\ndirectory"), address.parse().unwrap(), threads);
+            assert_eq!(line, format!("http_server: serving /no/such\\ndirectory on {expected}\n"));
         };
         check(
             "127.0.0.1:4221",

@@ -20,23 +20,15 @@ impl Answer {
     pub(crate) fn parse(head: &[u8], method: &str) -> Answer {
         let shown = head.escape_ascii().to_string();
         let text = str::from_utf8(head).unwrap_or_else(|_| panic!("not UTF-8: {shown}"));
-        let lines = text
-            .strip_suffix("\r\n\r\n")
-            .unwrap_or_else(|| panic!("no empty line: {shown}"));
+        let lines = text.strip_suffix("\r\n\r\n").unwrap_or_else(|| panic!("no empty line: {shown}"));
         assert!(
-            lines
-                .split("\r\n")
-                .all(|line| !line.contains(|character: char| character.is_control())),
+            lines.split("\r\n").all(|line| !line.contains(|character: char| character.is_control())),
             "a control byte: {shown}"
         );
         let (status_line, field_lines) = lines.split_once("\r\n").unwrap_or((lines, ""));
         let answer = Answer {
             status: status(status_line),
-            fields: field_lines
-                .split("\r\n")
-                .filter(|line| !line.is_empty())
-                .map(field)
-                .collect(),
+            fields: field_lines.split("\r\n").filter(|line| !line.is_empty()).map(field).collect(),
             content: Vec::new(),
         };
         answer.check_fields(method, &shown);
@@ -45,10 +37,7 @@ impl Answer {
 
     /// The value of a field, by its name in lower case.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(there, _)| there == name)
-            .map(|(_, value)| value.as_str())
+        self.fields.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str())
     }
 
     /// The content as text.
@@ -58,11 +47,7 @@ impl Answer {
 
     /// The methods of `Allow`, sorted.
     pub fn allow(&self) -> Vec<&str> {
-        let mut methods: Vec<&str> = self
-            .field("allow")
-            .expect("there is Allow")
-            .split(", ")
-            .collect();
+        let mut methods: Vec<&str> = self.field("allow").expect("there is Allow").split(", ").collect();
         methods.sort_unstable();
         methods
     }
@@ -84,61 +69,31 @@ impl Answer {
             return 0;
         }
         self.field("content-length").map_or(0, |length| {
-            length
-                .parse()
-                .unwrap_or_else(|_| panic!("malformed Content-Length {length:?}"))
+            length.parse().unwrap_or_else(|_| panic!("malformed Content-Length {length:?}"))
         })
     }
 
     fn check_fields(&self, method: &str, shown: &str) {
         for (index, (name, _)) in self.fields.iter().enumerate() {
-            assert!(
-                !self.fields[..index]
-                    .iter()
-                    .any(|(before, _)| before == name),
-                "{name} twice: {shown}"
-            );
+            assert!(!self.fields[..index].iter().any(|(before, _)| before == name), "{name} twice: {shown}");
         }
-        assert_eq!(
-            self.field("transfer-encoding"),
-            None,
-            "every length is known: {shown}"
-        );
+        assert_eq!(self.field("transfer-encoding"), None, "every length is known: {shown}");
         // RFC 9110 §8.6: no length in 1xx and 204; everywhere else it is the only framing we use.
         let without_content = matches!(self.status, 100..=199 | 204);
-        assert_eq!(
-            self.field("content-length").is_none(),
-            without_content,
-            "Content-Length: {shown}"
-        );
+        assert_eq!(self.field("content-length").is_none(), without_content, "Content-Length: {shown}");
         let interim = self.status < 200;
-        assert!(
-            interim || self.field("date").is_some_and(is_now),
-            "Date: {shown}"
-        );
+        assert!(interim || self.field("date").is_some_and(is_now), "Date: {shown}");
         // RFC 9110 §15.5.6.
-        assert!(
-            self.status != 405 || self.field("allow").is_some(),
-            "405 without Allow: {shown}"
-        );
-        assert!(
-            self.status != 201 || self.field("location").is_some(),
-            "201 without Location: {shown}"
-        );
+        assert!(self.status != 405 || self.field("allow").is_some(), "405 without Allow: {shown}");
+        assert!(self.status != 201 || self.field("location").is_some(), "201 without Location: {shown}");
         assert!(
             self.status != 503 || self.field("retry-after").is_some(),
             "503 without Retry-After: {shown}"
         );
         if self.status >= 400 {
             let kind = self.field("content-type").unwrap_or_default();
-            assert!(
-                kind.starts_with("text/plain"),
-                "a refusal carries text/plain: {shown}"
-            );
-            assert!(
-                method == "HEAD" || self.content_length(method) > 0,
-                "a refusal has a reason: {shown}"
-            );
+            assert!(kind.starts_with("text/plain"), "a refusal carries text/plain: {shown}");
+            assert!(method == "HEAD" || self.content_length(method) > 0, "a refusal has a reason: {shown}");
         }
     }
 
@@ -146,8 +101,7 @@ impl Answer {
         if self.status >= 400 && method != "HEAD" {
             let text = self.text();
             let line = text.strip_suffix('\n').unwrap_or(text);
-            let one_line =
-                !line.is_empty() && !line.contains(|character: char| character.is_control());
+            let one_line = !line.is_empty() && !line.contains(|character: char| character.is_control());
             assert!(one_line, "a refusal's reason is one line: {text:?}");
         }
     }
@@ -165,27 +119,17 @@ fn status(line: &str) -> u16 {
 
 /// RFC 9112 §5, as a sender writes it: one space behind the colon, none at the end.
 fn field(line: &str) -> (String, String) {
-    let (name, value) = line
-        .split_once(": ")
-        .unwrap_or_else(|| panic!("malformed field line {line:?}"));
+    let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("malformed field line {line:?}"));
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    assert!(
-        !name.is_empty() && name.bytes().all(token),
-        "malformed field name in {line:?}"
-    );
+    assert!(!name.is_empty() && name.bytes().all(token), "malformed field name in {line:?}");
     assert_eq!(value, value.trim(), "spaces around the value in {line:?}");
     (name.to_ascii_lowercase(), value.to_owned())
 }
 
 /// Whether `date` is a second of the last minute.
 fn is_now(date: &str) -> bool {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("1970 is over")
-        .as_secs();
-    (now - 60..=now + 1)
-        .rev()
-        .any(|second| HttpDate::from_unix_seconds(second).as_bytes() == date.as_bytes())
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("1970 is over").as_secs();
+    (now - 60..=now + 1).rev().any(|second| HttpDate::from_unix_seconds(second).as_bytes() == date.as_bytes())
 }
 
 #[cfg(test)]
@@ -193,10 +137,7 @@ mod tests {
     use super::*;
 
     fn date() -> String {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let date = HttpDate::from_unix_seconds(now);
         format!("Date: {}\r\n", str::from_utf8(date.as_bytes()).unwrap())
     }
@@ -208,30 +149,20 @@ mod tests {
 
     #[test]
     fn strict_answers_are_read() {
-        let head = format!(
-            "HTTP/1.1 405 Method Not Allowed\r\n{}Allow: GET, HEAD\r\n",
-            date()
-        );
-        let head = format!(
-            "{head}Content-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
-        );
+        let head = format!("HTTP/1.1 405 Method Not Allowed\r\n{}Allow: GET, HEAD\r\n", date());
+        let head =
+            format!("{head}Content-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
         let answer = Answer::parse(head.as_bytes(), "GET");
         assert_eq!((answer.status, answer.content_length("GET")), (405, 3));
         assert_eq!(answer.content_length("HEAD"), 0);
         assert_eq!(answer.allow(), ["GET", "HEAD"]);
         assert!(answer.closes());
-        assert_eq!(
-            Answer::parse(b"HTTP/1.1 100 Continue\r\n\r\n", "PUT").status,
-            100
-        );
+        assert_eq!(Answer::parse(b"HTTP/1.1 100 Continue\r\n\r\n", "PUT").status, 100);
     }
 
     #[test]
     fn loose_answers_are_refused() {
-        assert!(!refuses(
-            "GET",
-            "HTTP/1.1 200 OK\r\nDATEContent-Length: 0\r\n\r\n"
-        ));
+        assert!(!refuses("GET", "HTTP/1.1 200 OK\r\nDATEContent-Length: 0\r\n\r\n"));
         assert!(!refuses("GET", "HTTP/1.1 204 No Content\r\nDATE\r\n"));
         for head in [
             "HTTP/1.0 200 OK\r\nDATEContent-Length: 0\r\n\r\n",

@@ -15,13 +15,9 @@ pub fn binary() -> &'static Path {
 fn build() -> PathBuf {
     // <target directory>/<profile>/deps/<test>
     let test = std::env::current_exe().expect("a test has a path");
-    let profile_directory = test
-        .ancestors()
-        .nth(2)
-        .expect("tests are built in <target directory>/<profile>/deps");
-    let target_directory = profile_directory
-        .parent()
-        .expect("a profile's directory has a parent");
+    let profile_directory =
+        test.ancestors().nth(2).expect("tests are built in <target directory>/<profile>/deps");
+    let target_directory = profile_directory.parent().expect("a profile's directory has a parent");
     let profile = match profile_directory.file_name().and_then(OsStr::to_str) {
         Some("debug") => "dev",
         Some(profile) => profile,
@@ -30,15 +26,7 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         // The whole workspace chooses the features, as it did for the tests: else half is built again.
-        .args([
-            "build",
-            "--locked",
-            "--workspace",
-            "--bin",
-            "http_server",
-            "--profile",
-            profile,
-        ])
+        .args(["build", "--locked", "--workspace", "--bin", "http_server", "--profile", profile])
         .arg("--target-dir")
         .arg(target_directory)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -18,35 +18,22 @@ impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the server accepts");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a time limit can be set");
-        stream
-            .set_write_timeout(Some(PATIENCE))
-            .expect("a time limit can be set");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a time limit can be set");
         // Bytes given one at a time travel one at a time.
-        stream
-            .set_nodelay(true)
-            .expect("delays can be switched off");
-        Client {
-            stream,
-            received: Vec::new(),
-        }
+        stream.set_nodelay(true).expect("delays can be switched off");
+        Client { stream, received: Vec::new() }
     }
 
     /// Sends bytes as they are.
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream
-            .write_all(bytes.as_ref())
-            .expect("the server takes bytes");
+        self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
     }
 
     /// Sends what the server takes within `time` of the last byte taken; says how many bytes it took.
     pub fn send_while_taken(&mut self, bytes: &[u8], time: Duration) -> usize {
-        self.stream
-            .set_write_timeout(Some(time))
-            .expect("a time limit can be set");
+        self.stream.set_write_timeout(Some(time)).expect("a time limit can be set");
         let mut sent = 0;
         while sent < bytes.len() {
             match self.stream.write(&bytes[sent..]) {
@@ -60,9 +47,7 @@ impl Client {
 
     /// Sends no more, and goes on reading.
     pub fn end(&mut self) {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("the connection is open");
+        self.stream.shutdown(Shutdown::Write).expect("the connection is open");
     }
 
     /// Reads one answer to `method`.
@@ -70,9 +55,7 @@ impl Client {
     pub fn answer(&mut self, method: &str) -> Answer {
         let mut answer = self.head(method);
         let mut content = Vec::new();
-        self.content(answer.content_length(method), |bytes| {
-            content.extend_from_slice(bytes)
-        });
+        self.content(answer.content_length(method), |bytes| content.extend_from_slice(bytes));
         answer.content = content;
         answer.check_content(method);
         answer
@@ -82,18 +65,11 @@ impl Client {
     #[track_caller]
     pub fn head(&mut self, method: &str) -> Answer {
         let length = loop {
-            if let Some(at) = self
-                .received
-                .windows(4)
-                .position(|bytes| bytes == b"\r\n\r\n")
-            {
+            if let Some(at) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break at + 4;
             }
             let so_far = self.received.escape_ascii().to_string();
-            assert!(
-                self.receive(),
-                "the connection ended where an answer was due, after {so_far:?}"
-            );
+            assert!(self.receive(), "the connection ended where an answer was due, after {so_far:?}");
         };
         let head: Vec<u8> = self.received.drain(..length).collect();
         Answer::parse(&head, method)
@@ -105,14 +81,9 @@ impl Client {
         let mut left = length;
         while left > 0 {
             if self.received.is_empty() {
-                assert!(
-                    self.receive(),
-                    "the connection ended {left} bytes before its content did"
-                );
+                assert!(self.receive(), "the connection ended {left} bytes before its content did");
             }
-            let piece = usize::try_from(left)
-                .unwrap_or(usize::MAX)
-                .min(self.received.len());
+            let piece = usize::try_from(left).unwrap_or(usize::MAX).min(self.received.len());
             take(&self.received[..piece]);
             self.received.drain(..piece);
             left -= piece as u64;
@@ -131,13 +102,9 @@ impl Client {
 
     /// Whether nothing comes for so long.
     pub fn hears_nothing_for(&mut self, time: Duration) -> bool {
-        self.stream
-            .set_read_timeout(Some(time))
-            .expect("a time limit can be set");
+        self.stream.set_read_timeout(Some(time)).expect("a time limit can be set");
         let heard = self.stream.peek(&mut [0]);
-        self.stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a time limit can be set");
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
         self.received.is_empty() && heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
@@ -165,9 +132,7 @@ impl Client {
 
     /// This side's address, as the server's log names it.
     pub fn address(&self) -> SocketAddr {
-        self.stream
-            .local_addr()
-            .expect("the connection has an address")
+        self.stream.local_addr().expect("the connection has an address")
     }
 
     /// Waits for more bytes; false where the server has ended the connection in order.
@@ -179,10 +144,7 @@ impl Client {
                 self.received.extend_from_slice(&buffer[..count]);
                 count > 0
             }
-            Err(error) => panic!(
-                "reading, after {:?}: {error}",
-                self.received.escape_ascii().to_string()
-            ),
+            Err(error) => panic!("reading, after {:?}: {error}", self.received.escape_ascii().to_string()),
         }
     }
 }
@@ -217,16 +179,8 @@ pub fn check(server: &Server, request: impl AsRef<[u8]>, expected: &str) -> Answ
     let answer = client.answer(method(request));
     let start = request[..request.len().min(200)].escape_ascii().to_string();
     let (status, fate) = expected.split_once(' ').expect("a status and a fate");
-    assert_eq!(
-        answer.status.to_string(),
-        status,
-        "{start}\n{}",
-        String::from_utf8_lossy(&answer.content)
-    );
-    let machine_path = server
-        .directory()
-        .to_str()
-        .expect("the directory's path is text");
+    assert_eq!(answer.status.to_string(), status, "{start}\n{}", String::from_utf8_lossy(&answer.content));
+    let machine_path = server.directory().to_str().expect("the directory's path is text");
     assert!(
         !String::from_utf8_lossy(&answer.content).contains(machine_path),
         "{start}: a path of the machine"

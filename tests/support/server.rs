@@ -52,13 +52,7 @@ impl Server {
     #[track_caller]
     pub fn start_with_open_files(at_most: usize, flags: &[&str]) -> Server {
         let mut command = Command::new("sh");
-        command
-            .args([
-                "-c",
-                "ulimit -n \"$0\" && exec \"$@\"",
-                &at_most.to_string(),
-            ])
-            .arg(binary());
+        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &at_most.to_string()]).arg(binary());
         Server::launch(command, new_home(), "0", flags, Stderr::Read)
     }
 
@@ -76,13 +70,7 @@ impl Server {
         self.child.kill().expect("the server runs");
         self.expect_exit();
         let port = self.address.port().to_string();
-        Server::launch(
-            Command::new(binary()),
-            Arc::clone(&self.home),
-            &port,
-            flags,
-            Stderr::Read,
-        )
+        Server::launch(Command::new(binary()), Arc::clone(&self.home), &port, flags, Stderr::Read)
     }
 
     #[track_caller]
@@ -105,10 +93,7 @@ impl Server {
             .expect("the binary starts");
         let kept = Arc::new(Mutex::new(Vec::new()));
         if stderr == Stderr::Read {
-            keep(
-                child.stderr.take().expect("stderr is a pipe"),
-                Arc::clone(&kept),
-            );
+            keep(child.stderr.take().expect("stderr is a pipe"), Arc::clone(&kept));
         }
         let lines = lines(child.stdout.take().expect("stdout is a pipe"));
         let mut server = Server {
@@ -182,21 +167,14 @@ impl Server {
             if let Some(status) = self.child.try_wait().expect("the server is our child") {
                 return status;
             }
-            assert!(
-                start.elapsed() < PATIENCE,
-                "the server does not end\n{}",
-                self.stderr()
-            );
+            assert!(start.elapsed() < PATIENCE, "the server does not end\n{}", self.stderr());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("the server is our child")
-            .is_none()
+        self.child.try_wait().expect("the server is our child").is_none()
     }
 
     /// Ends it with `SIGTERM`, in order; gives back all that it wrote to stderr.
@@ -212,22 +190,15 @@ impl Server {
 
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(self.process_file("fd"))
-            .expect("the server runs")
-            .count()
+        std::fs::read_dir(self.process_file("fd")).expect("the server runs").count()
     }
 
     /// The most memory that it has had resident, in KiB.
     pub fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(self.process_file("status")).expect("the server runs");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("the kernel keeps the peak");
-        line.trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .expect("a peak is a number")
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel keeps the peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a peak is a number")
     }
 
     /// The time that its threads have had a CPU, in ticks of 10 ms.
@@ -236,9 +207,7 @@ impl Server {
         // proc_pid_stat(5): the name in parentheses is field 2, `utime` and `stime` are 14 and 15.
         let (_, behind_name) = stat.rsplit_once(") ").expect("a process has a name");
         let numbers = behind_name.split(' ').skip(11).take(2);
-        numbers
-            .map(|ticks| ticks.parse::<u64>().expect("ticks are a number"))
-            .sum()
+        numbers.map(|ticks| ticks.parse::<u64>().expect("ticks are a number")).sum()
     }
 
     fn process_file(&self, name: &str) -> PathBuf {
@@ -259,11 +228,7 @@ impl Drop for Server {
         if std::thread::panicking() {
             eprintln!("the server's stderr ends with:\n{}", tail(&stderr));
         } else {
-            assert!(
-                !stderr.contains("panicked at"),
-                "the server panicked:\n{}",
-                tail(&stderr)
-            );
+            assert!(!stderr.contains("panicked at"), "the server panicked:\n{}", tail(&stderr));
         }
     }
 }
@@ -281,11 +246,7 @@ pub fn unprivileged(home: &Path) -> Command {
     }
     let copy = home.join("http_server");
     // Not by this process: a file that one of its threads writes to cannot be run while another forks.
-    let status = Command::new("cp")
-        .arg(binary())
-        .arg(&copy)
-        .status()
-        .expect("cp runs");
+    let status = Command::new("cp").arg(binary()).arg(&copy).status().expect("cp runs");
     assert!(status.success(), "cp: {status}");
     chown(home, Some(NOBODY), Some(NOBODY)).expect("root can give files away");
     let mut command = Command::new(copy);
@@ -322,9 +283,7 @@ fn keep(mut stderr: impl Read + Send + 'static, kept: Arc<Mutex<Vec<u8>>>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-            kept.lock()
-                .expect("no reader panics")
-                .extend_from_slice(&buffer[..count]);
+            kept.lock().expect("no reader panics").extend_from_slice(&buffer[..count]);
         }
     });
 }

@@ -19,10 +19,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Whether file permissions do not hold for this process.
 pub fn am_root() -> bool {
-    std::fs::metadata("/proc/self")
-        .expect("/proc is mounted")
-        .uid()
-        == 0
+    std::fs::metadata("/proc/self").expect("/proc is mounted").uid() == 0
 }
 
 /// How many files this process, and a server that it starts, may have open.
@@ -38,9 +35,6 @@ pub fn open_files_max() -> usize {
 
 /// Makes a FIFO: std cannot.
 pub fn make_fifo(path: &Path) {
-    let status = Command::new("mkfifo")
-        .arg(path)
-        .status()
-        .expect("mkfifo runs");
+    let status = Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
     assert!(status.success(), "mkfifo: {status}");
 }

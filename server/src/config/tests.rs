@@ -53,28 +53,16 @@ fn flags(limits: &Limits) -> Vec<(&'static str, String)> {
         ("--head-bytes-max", memory(head_bytes_max)),
         ("--head-fields-max", head_fields_max.to_string()),
         ("--content-bytes-max", file(content_bytes_max)),
-        (
-            "--content-buffer-bytes-max",
-            memory(content_buffer_bytes_max),
-        ),
+        ("--content-buffer-bytes-max", memory(content_buffer_bytes_max)),
         ("--discard-bytes-max", file(discard_bytes_max)),
-        (
-            "--chunk-overhead-bytes-max",
-            memory(chunk_overhead_bytes_max),
-        ),
+        ("--chunk-overhead-bytes-max", memory(chunk_overhead_bytes_max)),
         ("--queue-jobs-max", queue_jobs_max.to_string()),
-        (
-            "--requests-per-connection-max",
-            requests_per_connection_max.to_string(),
-        ),
+        ("--requests-per-connection-max", requests_per_connection_max.to_string()),
         ("--head-seconds-max", time(head_time_max)),
         ("--content-seconds-max", time(content_time_max)),
         ("--idle-seconds-max", time(idle_time_max)),
         ("--write-seconds-max", time(write_time_max)),
-        (
-            "--transfer-bytes-per-second-min",
-            file(transfer_bytes_per_second_min),
-        ),
+        ("--transfer-bytes-per-second-min", file(transfer_bytes_per_second_min)),
         ("--linger-seconds-max", time(linger_time_max)),
     ]
 }
@@ -133,12 +121,7 @@ fn help_shows_each_flag_with_its_default() {
     let help = shown(&["http_server", "--help"]);
     let described: Vec<String> = help
         .split("\n      --")
-        .map(|flag| {
-            format!(
-                "--{} ",
-                flag.split_whitespace().collect::<Vec<_>>().join(" ")
-            )
-        })
+        .map(|flag| format!("--{} ", flag.split_whitespace().collect::<Vec<_>>().join(" ")))
         .collect();
     let mut expected = flags(&Limits::default());
     expected.extend([
@@ -160,20 +143,14 @@ fn help_shows_each_flag_with_its_default() {
 
 #[test]
 fn help_and_version_are_shown() {
-    assert!(
-        shown(&["http_server", "-h"]).contains("Usage: http_server [OPTIONS] <BASE_DIRECTORY>")
-    );
+    assert!(shown(&["http_server", "-h"]).contains("Usage: http_server [OPTIONS] <BASE_DIRECTORY>"));
     let version = format!("http_server {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(shown(&["http_server", "--version"]), version);
 }
 
 #[test]
 fn sizes_and_times_are_read_in_their_units() {
-    let size = |text: &str| {
-        options(&["--content-bytes-max", text])
-            .limits
-            .content_bytes_max
-    };
+    let size = |text: &str| options(&["--content-bytes-max", text]).limits.content_bytes_max;
     assert_eq!(size("0"), 0);
     assert_eq!(size("1023"), 1023);
     assert_eq!(size("1KiB"), 1 << 10);
@@ -265,24 +242,15 @@ fn refusals_say_what_is_wrong() {
     );
     let line = refused(&["http_server", "data", "--durability", "paper"]);
     assert!(
-        line.starts_with(
-            "invalid value 'paper' for '--durability <LEVEL>' [possible values: disk, cache]"
-        ),
+        line.starts_with("invalid value 'paper' for '--durability <LEVEL>' [possible values: disk, cache]"),
         "{line}"
     );
     let line = refused(&["http_server", "data", "--prot", "80"]);
     assert!(
-        line.starts_with(
-            "unexpected argument '--prot' found; tip: a similar argument exists: '--port'"
-        ),
+        line.starts_with("unexpected argument '--prot' found; tip: a similar argument exists: '--port'"),
         "{line}"
     );
-    assert!(
-        refused(&["http_server", "data", "more"]).starts_with("unexpected argument 'more' found")
-    );
+    assert!(refused(&["http_server", "data", "more"]).starts_with("unexpected argument 'more' found"));
     let line = refused(&["http_server", "data", "--target-bytes-max=64KiB"]);
-    assert!(
-        line.starts_with("--target-bytes-max 64KiB is more than --head-bytes-max 32KiB"),
-        "{line}"
-    );
+    assert!(line.starts_with("--target-bytes-max 64KiB is more than --head-bytes-max 32KiB"), "{line}");
 }

@@ -152,7 +152,8 @@ impl Connection {
     /// The answer is complete. A peer that does not go on sends nothing that a close could destroy
     /// the answer over.
     pub(super) fn end_exchange(&mut self, peer_goes_on: bool, keep: bool, now: &Now) -> Step {
-        if keep {
+        // The answer may have said that the connection stays before the server was to end.
+        if keep && self.requests_left > 0 {
             self.state = between_requests(now);
             return Continue(());
         }

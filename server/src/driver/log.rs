@@ -128,7 +128,6 @@ impl Lines {
         }
         self.hand_over();
         // Where there was no room, the next attempt comes after the same time again.
-        
     }
 
     /// When to flush next, whatever else happens.
