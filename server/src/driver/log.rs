@@ -128,6 +128,7 @@ impl Lines {
         }
         self.hand_over();
         // Where there was no room, the next attempt comes after the same time again.
+        self.due = (!self.batch.is_empty()).then(|| now.after(GATHERING_TIME));
     }
 
     /// When to flush next, whatever else happens.

@@ -2,14 +2,13 @@
 //! real, a simulated, a failing or a crashing one fits.
 
 use std::ffi::CStr;
-use std::fmt::Debug;
 use std::io;
 
 /// A tree of files below one base directory. Each method is one system call or a few; none
 /// follows a symbolic link, none leaves the tree.
-pub trait Directory: Debug + Send + Sync + 'static {
+pub trait Directory: Send + Sync + 'static {
     /// An open regular file.
-    type File: Debug + Send + Sync + 'static;
+    type File: Send + Sync + 'static;
     /// An open directory of the tree.
     type Folder: Send;
 

@@ -41,7 +41,7 @@ fn word<D: Directory>(store: &Store<D>, operation: Operation) -> String {
         }
         (Outcome::Failed(error), Held::Nothing) => format!("{:?}", error.kind),
         (outcome, Held::Nothing) => format!("{outcome:?}"),
-        (outcome, held) => panic!("{outcome:?} with {held:?}"),
+        (outcome, _) => panic!("{outcome:?}, and something is held"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! or all of the new; and whoever gets `Created` or `Updated` has it as durable as was promised.
 
 use std::ffi::CStr;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -13,7 +14,6 @@ use super::path::ParentPath;
 use super::{Durability, Store};
 
 /// An upload under way: its content so far is staged. Dropped, it leaves nothing behind.
-#[derive(Debug)]
 pub struct Upload<D: Directory> {
     intent: Intent,
     staged: Staged<D>,
@@ -21,12 +21,17 @@ pub struct Upload<D: Directory> {
 }
 
 /// Owns a staged file and its name: whatever is there under that name is removed with it.
-#[derive(Debug)]
 struct Staged<D: Directory> {
     directory: Arc<D>,
     file: D::File,
     /// Nothing once the file has another name.
     name: Option<StagedName>,
+}
+
+impl<D: Directory> fmt::Debug for Upload<D> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} with {} bytes staged", self.intent, self.length)
+    }
 }
 
 impl<D: Directory> Drop for Staged<D> {
