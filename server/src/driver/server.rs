@@ -1,7 +1,7 @@
 //! The threads of the server, from its start to its end: [`Server`].
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -159,10 +159,10 @@ impl Server {
         let mut messages = Vec::new();
         for post in self.posts.iter() {
             post.mailbox.take(&mut messages);
-        }
-        for message in messages {
-            if let Message::Done(done) = message {
-                self.store.discard(done.held);
+            for message in messages.drain(..) {
+                if let Message::Done(done) = message {
+                    self.store.discard(done.held);
+                }
             }
         }
         if let Some(log) = self.log {
@@ -259,7 +259,9 @@ fn bounded(mut limits: Limits, descriptors: u64, event_loops: usize, workers: us
     let connections_max = descriptors.saturating_sub(own).max(1);
     if connections_max < limits.connections_max {
         let wanted = limits.connections_max;
-        eprintln!(
+        // That nobody reads it is no reason to stop.
+        let _ = writeln!(
+            io::stderr(),
             "http_server: at most {connections_max} connections instead of {wanted}: the system allows \
              {descriptors} descriptors (ulimit -Hn)"
         );
