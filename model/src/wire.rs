@@ -29,18 +29,7 @@ pub fn read_answer(bytes: &[u8], head_only: bool) -> Result<Option<(WireAnswer, 
     let Some(head_length) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Ok(None);
     };
-    let head = std::str::from_utf8(&bytes[..head_length]).map_err(|_| "the head is not ASCII")?;
-    let mut lines = head.split("\r\n");
-    let status_line = lines.next().unwrap_or_default();
-    let status = read_status_line(status_line).ok_or(format!("status line {status_line:?}"))?;
-    let mut fields = BTreeMap::new();
-    for line in lines {
-        let (name, value) = line.split_once(": ").ok_or(format!("field line {line:?}"))?;
-        let malformed = name.is_empty() || line.contains(['\r', '\n', '\0']);
-        if malformed || fields.insert(name.to_ascii_lowercase(), value.to_owned()).is_some() {
-            return Err(format!("field line {line:?}, or one of its name before it"));
-        }
-    }
+    let (status, fields) = read_head(&bytes[..head_length + 4])?;
     let answer = WireAnswer { status, fields, content: Vec::new() };
     let without_content = status < 200 || status == 204 || status == 304;
     let length = match (answer.field("content-length"), without_content) {
@@ -56,12 +45,35 @@ pub fn read_answer(bytes: &[u8], head_only: bool) -> Result<Option<(WireAnswer, 
     Ok(bytes.get(start..end).map(|content| (WireAnswer { content: content.to_vec(), ..answer }, end)))
 }
 
+/// The status and the fields of a head, its empty line included; names in lower case.
+///
+/// # Errors
+/// What a strict reader would refuse, in words: RFC 9112 §4 and §5, as a careful sender writes them.
+pub fn read_head(head: &[u8]) -> Result<(u16, BTreeMap<String, String>), String> {
+    let text = std::str::from_utf8(head).map_err(|_| "the head is not UTF-8")?;
+    let mut lines = text.strip_suffix("\r\n\r\n").ok_or("no empty line")?.split("\r\n");
+    let status_line = lines.next().unwrap_or_default();
+    let status = read_status_line(status_line).ok_or(format!("status line {status_line:?}"))?;
+    let mut fields = BTreeMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(": ").ok_or(format!("field line {line:?}"))?;
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let strict = !name.is_empty() && name.bytes().all(token) && value.trim() == value;
+        if !strict || line.contains(|character: char| character.is_control()) {
+            return Err(format!("field line {line:?}"));
+        }
+        if fields.insert(name.to_ascii_lowercase(), value.to_owned()).is_some() {
+            return Err(format!("{name} stands there twice"));
+        }
+    }
+    Ok((status, fields))
+}
+
 fn read_status_line(line: &str) -> Option<u16> {
-    let rest = line.strip_prefix("HTTP/1.1 ")?;
-    let (code, reason) = rest.split_once(' ')?;
+    let (code, reason) = line.strip_prefix("HTTP/1.1 ")?.split_once(' ')?;
     let valid =
         code.len() == 3 && !reason.is_empty() && reason.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    code.parse().ok().filter(|_| valid)
+    code.parse().ok().filter(|status| valid && (100..600).contains(status))
 }
 
 /// All answers in `bytes`, which nothing may follow; `head_only` says of each final one whether it

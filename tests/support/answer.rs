@@ -1,8 +1,10 @@
 //! One answer, read with no leniency: whatever RFC 9112 or the contract does not allow fails the test.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http_server::http::date::HttpDate;
+use model::wire::read_head;
 
 /// An answer of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +12,7 @@ pub struct Answer {
     /// The status code.
     pub status: u16,
     /// Names in lower case, values as they came.
-    pub fields: Vec<(String, String)>,
+    pub fields: BTreeMap<String, String>,
     /// The content; empty where there is none.
     pub content: Vec<u8>,
 }
@@ -19,25 +21,15 @@ impl Answer {
     /// Reads a head, its empty line included.
     pub(crate) fn parse(head: &[u8], method: &str) -> Answer {
         let shown = head.escape_ascii().to_string();
-        let text = str::from_utf8(head).unwrap_or_else(|_| panic!("not UTF-8: {shown}"));
-        let lines = text.strip_suffix("\r\n\r\n").unwrap_or_else(|| panic!("no empty line: {shown}"));
-        assert!(
-            lines.split("\r\n").all(|line| !line.contains(|character: char| character.is_control())),
-            "a control byte: {shown}"
-        );
-        let (status_line, field_lines) = lines.split_once("\r\n").unwrap_or((lines, ""));
-        let answer = Answer {
-            status: status(status_line),
-            fields: field_lines.split("\r\n").filter(|line| !line.is_empty()).map(field).collect(),
-            content: Vec::new(),
-        };
+        let (status, fields) = read_head(head).unwrap_or_else(|error| panic!("{error}: {shown}"));
+        let answer = Answer { status, fields, content: Vec::new() };
         answer.check_fields(method, &shown);
         answer
     }
 
     /// The value of a field, by its name in lower case.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str())
+        self.fields.get(name).map(String::as_str)
     }
 
     /// The content as text.
@@ -59,7 +51,7 @@ impl Answer {
 
     /// The same answer at any time of day.
     pub fn without_date(mut self) -> Answer {
-        self.fields.retain(|(name, _)| name != "date");
+        self.fields.retain(|name, _| name != "date");
         self
     }
 
@@ -74,9 +66,6 @@ impl Answer {
     }
 
     fn check_fields(&self, method: &str, shown: &str) {
-        for (index, (name, _)) in self.fields.iter().enumerate() {
-            assert!(!self.fields[..index].iter().any(|(before, _)| before == name), "{name} twice: {shown}");
-        }
         assert_eq!(self.field("transfer-encoding"), None, "every length is known: {shown}");
         // RFC 9110 §8.6: no length in 1xx and 204; everywhere else it is the only framing we use.
         let without_content = matches!(self.status, 100..=199 | 204);
@@ -105,25 +94,6 @@ impl Answer {
             assert!(one_line, "a refusal's reason is one line: {text:?}");
         }
     }
-}
-
-/// RFC 9112 §4: `HTTP/1.1 200 OK`.
-fn status(line: &str) -> u16 {
-    line.strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.split_once(' '))
-        .filter(|(code, reason)| code.len() == 3 && !reason.is_empty())
-        .and_then(|(code, _)| code.parse().ok())
-        .filter(|status| (100..=599).contains(status))
-        .unwrap_or_else(|| panic!("malformed status line {line:?}"))
-}
-
-/// RFC 9112 §5, as a sender writes it: one space behind the colon, none at the end.
-fn field(line: &str) -> (String, String) {
-    let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("malformed field line {line:?}"));
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    assert!(!name.is_empty() && name.bytes().all(token), "malformed field name in {line:?}");
-    assert_eq!(value, value.trim(), "spaces around the value in {line:?}");
-    (name.to_ascii_lowercase(), value.to_owned())
 }
 
 /// Whether `date` is a second of the last minute.
