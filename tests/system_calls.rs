@@ -1,0 +1,190 @@
+//! System calls of the binary, as `strace` sees them: how many a request costs, and in which order
+//! a durable write makes them. Counts do not depend on how busy the machine is.
+//!
+//! Where `strace` is missing or may not trace, each test prints a line and counts as skipped;
+//! `.ci/run` installs it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests fails the test that it helps")]
+
+use std::process::{Child, Command, Stdio};
+
+use tests::{Client, Server, eventually, request};
+
+/// A server under `strace`.
+struct Traced {
+    server: Server,
+    strace: Child,
+    output: tempfile::TempDir,
+}
+
+impl Traced {
+    /// Nothing where no tracing is to be had.
+    fn start(flags: &[&str]) -> Option<Traced> {
+        let server = Server::start(flags);
+        let output = tempfile::tempdir().unwrap();
+        let log = output.path().join("trace");
+        let strace = Command::new("strace")
+            .args(["-f", "-y", "-s", "16", "-o"])
+            .arg(&log)
+            .args(["-p", &server.pid().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut strace) = strace else {
+            println!("system calls: skipped, strace is missing");
+            return None;
+        };
+        // It is attached when it shows what the server's threads wait in.
+        let mut ended = false;
+        eventually("strace is attached", || {
+            ended = strace.try_wait().unwrap().is_some();
+            ended || std::fs::read_to_string(&log).is_ok_and(|trace| trace.contains("epoll_wait"))
+        });
+        if ended {
+            println!("system calls: skipped, strace may not trace here");
+            return None;
+        }
+        Some(Traced { server, strace, output })
+    }
+
+    /// Lets `work` happen; the calls that the server made for it, without what they end in.
+    fn calls(mut self, work: impl FnOnce(&mut Client)) -> Vec<String> {
+        let mut client = self.server.connect();
+        // The connection is there, and its first request answered, before anything counts.
+        client.send(request("GET /echo/begin", ""));
+        client.answer("GET");
+        work(&mut client);
+        client.send(request("GET /echo/end", ""));
+        client.answer("GET");
+        let log = self.output.path().join("trace");
+        let whole = || std::fs::read_to_string(&log).unwrap();
+        eventually("the trace is written", || whole().contains("GET /echo/end"));
+        self.strace.kill().unwrap();
+        self.strace.wait().unwrap();
+        let trace = whole();
+        let from = trace.find("GET /echo/begin").unwrap();
+        let to = trace.find("GET /echo/end").unwrap();
+        // Neither the line that receives the first request counts, nor the one that receives the last.
+        let to = trace[..to].rfind('\n').unwrap();
+        let lines = trace[from..to].lines().skip(1);
+        let call = |line: &str| {
+            let (_, call) = line.split_once(' ')?;
+            let call = call.trim_start();
+            (!call.starts_with("<...") && !call.starts_with("---")).then(|| call.to_owned())
+        };
+        lines.filter_map(call).collect()
+    }
+}
+
+fn count(calls: &[String], name: &str) -> usize {
+    calls.iter().filter(|call| call.starts_with(&format!("{name}("))).count()
+}
+
+const REQUESTS: usize = 100;
+
+#[test]
+fn a_request_on_a_kept_connection_costs_one_recv_and_one_send() {
+    let Some(traced) = Traced::start(&["--threads", "1", "--quiet"]) else { return };
+    let calls = traced.calls(|client| {
+        for _ in 0..REQUESTS {
+            client.send(request("GET /echo/a", ""));
+            client.answer("GET");
+        }
+    });
+    // The first send and the last recv belong to the requests around them.
+    for (name, expected) in [("sendto", REQUESTS + 1), ("recvfrom", REQUESTS)] {
+        assert_eq!(count(&calls, name), expected, "{name}");
+    }
+    // A wait belongs to each answer, but for one that was begun before.
+    assert!(count(&calls, "epoll_wait") <= REQUESTS + 2);
+    let others: Vec<_> = calls
+        .iter()
+        .filter(|call| !["sendto(", "recvfrom(", "epoll_wait("].iter().any(|name| call.starts_with(name)))
+        .collect();
+    assert!(others.iter().all(|call| call.starts_with("accept4(")), "{others:?}");
+    println!("system calls: echo={:.2} a request", calls.len() as f64 / REQUESTS as f64);
+}
+
+#[test]
+fn a_cached_file_is_read_in_the_event_loop() {
+    let Some(traced) = Traced::start(&["--threads", "1", "--quiet"]) else { return };
+    std::fs::write(traced.server.directory().join("a"), [b'a'; 1024]).unwrap();
+    let calls = traced.calls(|client| {
+        for _ in 0..REQUESTS {
+            client.send(request("GET /files/a", ""));
+            assert_eq!(client.answer("GET").content.len(), 1024);
+        }
+    });
+    for (name, expected) in [
+        ("sendto", REQUESTS + 1),
+        ("recvfrom", REQUESTS),
+        ("openat2", REQUESTS),
+        ("openat", REQUESTS),
+        ("preadv2", REQUESTS),
+        ("close", 2 * REQUESTS),
+        ("futex", 0),
+        ("sendfile", 0),
+    ] {
+        assert_eq!(count(&calls, name), expected, "{name}");
+    }
+    println!("system calls: file={:.2} a request", calls.len() as f64 / REQUESTS as f64);
+}
+
+#[test]
+fn pipelined_requests_share_one_send() {
+    let Some(traced) = Traced::start(&["--threads", "1", "--quiet"]) else { return };
+    let calls = traced.calls(|client| {
+        client.send(request("GET /echo/a", "").repeat(REQUESTS));
+        for _ in 0..REQUESTS {
+            client.answer("GET");
+        }
+    });
+    // Loopback may bring one write in a few pieces; never in one for each request.
+    assert!(count(&calls, "sendto") <= 5, "{calls:?}");
+}
+
+/// The calls that matter for durability, each as its name and the name that it is about.
+fn order(calls: &[String]) -> Vec<&str> {
+    let word = |call: &String| -> Option<&'static str> {
+        let starts = |name: &str| call.starts_with(name);
+        match () {
+            () if starts("fdatasync(") => Some("fdatasync"),
+            () if starts("fsync(") => Some("fsync"),
+            () if starts("renameat2(") => Some("renameat2"),
+            () if starts("mkdirat(") => Some("mkdirat"),
+            () if starts("unlinkat(") => Some("unlinkat"),
+            () if starts("sendto(") && call.contains("HTTP/1.1 20") => Some("answer"),
+            () => None,
+        }
+    };
+    calls.iter().filter_map(word).collect()
+}
+
+#[test]
+fn a_durable_write_is_answered_behind_its_syncs() {
+    for (flags, requests, expected) in [
+        (
+            ["--durability", "disk"],
+            ["POST /files/a", "PUT /files/a", "PATCH /files/a", "DELETE /files/a", "PUT /files/d/e/b"],
+            "answer fdatasync renameat2 fsync answer fdatasync renameat2 fsync unlinkat answer fdatasync answer \
+             unlinkat fsync answer fdatasync mkdirat fsync mkdirat fsync renameat2 fsync answer",
+        ),
+        (
+            ["--durability", "cache"],
+            ["POST /files/a", "PUT /files/a", "PATCH /files/a", "DELETE /files/a", "PUT /files/d/e/b"],
+            "answer renameat2 answer renameat2 unlinkat answer answer unlinkat answer mkdirat mkdirat renameat2 answer",
+        ),
+    ] {
+        let flags = [&flags[..], &["--threads", "1", "--quiet"]].concat();
+        let Some(traced) = Traced::start(&flags) else { return };
+        let calls = traced.calls(|client| {
+            for line in requests {
+                let method = line.split(' ').next().unwrap();
+                client.send(request(line, if method == "DELETE" { "" } else { "content" }));
+                client.answer(method);
+            }
+        });
+        assert_eq!(order(&calls).join(" "), expected, "{flags:?}");
+    }
+}
