@@ -7,5 +7,7 @@ pub mod descriptors;
 pub mod epoll;
 pub mod event_fd;
 pub mod file;
+#[cfg(test)]
+pub(crate) mod identity;
 pub mod signal;
 pub mod socket;

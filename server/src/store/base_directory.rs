@@ -1,17 +1,21 @@
 //! The real directory tree: [`BaseDirectory`], by system calls beneath one descriptor.
 
-use std::ffi::{CStr, OsStr};
-use std::fs::{DirBuilder, File, TryLockError};
+mod start;
+
+use std::ffi::CStr;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::directory::{Directory, Found, Kind, StagedName, Wait};
-use super::path::RESERVED_NAME;
 use crate::sys::file::{self, BENEATH, CACHED, Place};
+#[cfg(test)]
+pub(crate) use crate::sys::identity;
+pub use start::OpenError;
+use start::{Problem, make_durable, open_staging};
 
 /// A directory tree on the machine's file systems, and the staging directory in it.
 #[derive(Debug)]
@@ -25,28 +29,10 @@ pub struct BaseDirectory {
     staged: AtomicU64,
 }
 
-/// A directory could not be made ready to be served: for the operator, in one line.
-#[derive(Debug)]
-pub struct OpenError {
-    path: PathBuf,
-    problem: Problem,
-}
-
-#[derive(Debug)]
-enum Problem {
-    Call(&'static str, io::Error),
-    NotDirectory,
-    InUse,
-    NoOpenat2(io::Error),
-    NoProc(io::Error),
-}
-
 /// Made with this mode but for the umask, as any program's files.
 const FILE_MODE: libc::mode_t = 0o666;
 /// The same for directories.
 const FOLDER_MODE: libc::mode_t = 0o777;
-/// Only the server itself has business in its staging directory.
-const STAGING_MODE: u32 = 0o700;
 
 impl BaseDirectory {
     /// Makes `path` ready to be served: makes it where it is missing, makes sure that no other
@@ -55,53 +41,23 @@ impl BaseDirectory {
     /// # Errors
     /// Everything that stands in the way of keeping the store's promises there.
     pub fn open(path: &Path) -> Result<BaseDirectory, OpenError> {
-        let problem = |problem| OpenError { path: path.to_owned(), problem };
-        let call = |name| move |error| problem(Problem::Call(name, error));
-        match std::fs::create_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(problem(Problem::NotDirectory));
-            }
-            result => result.map_err(call("mkdir"))?,
-        }
-        let base = File::open(path).map_err(call("open"))?;
+        make_durable(path)?;
+        let base = File::open(path).map_err(|error| OpenError::call(path, "open", error))?;
         // Before anything is made in it: on a kernel that cannot keep requests in, none are served.
         match file::open_beneath(base.as_fd(), c".", libc::O_PATH, BENEATH | CACHED) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                return Err(problem(Problem::NoOpenat2(error)));
+                return Err(OpenError::new(path, Problem::NoOpenat2(error)));
             }
             _ => {}
         }
-        let descriptors = File::open("/proc/self/fd").map_err(|error| problem(Problem::NoProc(error)))?;
-        let staging_path = path.join(OsStr::from_bytes(RESERVED_NAME));
-        match DirBuilder::new().mode(STAGING_MODE).create(&staging_path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => result.map_err(call("mkdir"))?,
-        }
-        let mut name = RESERVED_NAME.to_vec();
-        name.push(0);
-        let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
-        let staging = file::open_beneath(base.as_fd(), name, libc::O_RDONLY | libc::O_DIRECTORY, BENEATH)
-            .map_err(call("openat2"))?;
-        let staging = File::from(staging);
-        match staging.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(problem(Problem::InUse)),
-            Err(TryLockError::Error(error)) => return Err(call("flock")(error)),
-            Ok(()) => {}
-        }
-        let directory = BaseDirectory { base, staging, descriptors, staged: AtomicU64::new(0) };
-        directory.sweep(&staging_path).map_err(call("unlinkat"))?;
-        Ok(directory)
-    }
-
-    /// Removes what a server staged that died. Nobody else has the directory now.
-    fn sweep(&self, staging_path: &Path) -> io::Result<()> {
-        for entry in std::fs::read_dir(staging_path)? {
-            let mut name = entry?.file_name().as_bytes().to_vec();
-            name.push(0);
-            let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
-            file::remove_file_at(self.staging.as_fd(), name)?;
-        }
-        Ok(())
+        let no_proc = |error| OpenError::new(path, Problem::NoProc(error));
+        let descriptors = File::open("/proc/self/fd").map_err(no_proc)?;
+        // A directory of that name need not be what the kernel makes of it.
+        let mut name = DecimalName::default();
+        let name = name.of(descriptor_number(base.as_fd()));
+        file::open_at(descriptors.as_fd(), name, libc::O_PATH | libc::O_DIRECTORY, 0).map_err(no_proc)?;
+        let staging = open_staging(path, base.as_fd())?;
+        Ok(BaseDirectory { base, staging, descriptors, staged: AtomicU64::new(0) })
     }
 
     /// Opens a regular file for real that `named` only names.
@@ -115,9 +71,14 @@ impl BaseDirectory {
         let mut name = DecimalName::default();
         // Neither a terminal nor a lease of another program is to be waited for.
         let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let descriptor = name.of(named.as_raw_fd().unsigned_abs().into());
+        let descriptor = name.of(descriptor_number(named.as_fd()));
         let file = file::open_at(self.descriptors.as_fd(), descriptor, flags, 0)?;
         Ok(Found::File(File::from(file), status.length))
+    }
+
+    /// A name in the staging directory that this server has given to nothing else.
+    fn next_staged(&self) -> StagedName {
+        StagedName(self.staged.fetch_add(1, Ordering::Relaxed))
     }
 
     fn staged_place<'a>(&'a self, name: &'a mut DecimalName, staged: StagedName) -> Place<'a> {
@@ -127,7 +88,7 @@ impl BaseDirectory {
 
 impl Directory for BaseDirectory {
     type File = File;
-    type Folder = OwnedFd;
+    type Folder = File;
 
     fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<File>> {
         let cached = if wait == Wait::Never { CACHED } else { 0 };
@@ -143,35 +104,54 @@ impl Directory for BaseDirectory {
         file.read_at(buffer, offset)
     }
 
-    fn open_folder(&self, path: &CStr) -> io::Result<OwnedFd> {
+    fn open_folder(&self, path: &CStr) -> io::Result<File> {
         // For reading, because what only names a directory cannot be synced.
-        file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_RDONLY | libc::O_DIRECTORY, BENEATH)
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        Ok(File::from(file::open_beneath(self.base.as_fd(), or_dot(path), flags, BENEATH)?))
     }
 
-    fn look_up(&self, folder: &OwnedFd, name: &CStr) -> io::Result<Kind> {
+    fn may_change_entries(&self, folder: &File) -> io::Result<()> {
+        file::may_change_entries(folder.as_fd())
+    }
+
+    fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Kind> {
         Ok(kind(file::status_at(folder.as_fd(), name)?.format))
     }
 
-    fn open_for_append(&self, folder: &OwnedFd, name: &CStr) -> io::Result<Found<File>> {
+    fn open_for_append(&self, folder: &File, name: &CStr) -> io::Result<Found<File>> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         let named = file::open_beneath(folder.as_fd(), name, flags, BENEATH)?;
         self.reopen(&named, libc::O_WRONLY)
     }
 
-    fn make_folder(&self, folder: &OwnedFd, name: &CStr) -> io::Result<()> {
+    fn make_folder(&self, folder: &File, name: &CStr) -> io::Result<()> {
         file::make_directory_at(folder.as_fd(), name, FOLDER_MODE)
     }
 
     fn stage(&self) -> io::Result<(File, StagedName)> {
-        let staged = StagedName(self.staged.fetch_add(1, Ordering::Relaxed));
         let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
         let mut name = DecimalName::default();
-        let file = file::open_at(self.staging.as_fd(), name.of(staged.0), flags, FILE_MODE)?;
-        Ok((File::from(file), staged))
+        loop {
+            let staged = self.next_staged();
+            match file::open_at(self.staging.as_fd(), name.of(staged.0), flags, FILE_MODE) {
+                // Something that the sweep did not take for a leftover: there are names enough.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => return Ok((File::from(result?), staged)),
+            }
+        }
     }
 
     fn write(&self, file: &File, content: &[u8], offset: u64) -> io::Result<usize> {
         file.write_at(content, offset)
+    }
+
+    fn copy(&self, from: (&File, u64), to: (&File, u64), length: u64) -> io::Result<u64> {
+        let count = file::copy_range((from.0.as_fd(), from.1), (to.0.as_fd(), to.1), length);
+        count.map(|count| count as u64).map_err(|error| match error.kind() {
+            // copy_file_range(2): between two file systems not every kernel copies.
+            io::ErrorKind::CrossesDevices => io::ErrorKind::Unsupported.into(),
+            _ => or_unsupported(error),
+        })
     }
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
@@ -182,36 +162,38 @@ impl Directory for BaseDirectory {
         file.sync_data()
     }
 
-    fn sync_folder(&self, folder: &OwnedFd) -> io::Result<()> {
-        File::from(folder.try_clone()?).sync_all()
+    fn sync_folder(&self, folder: &File) -> io::Result<()> {
+        folder.sync_all()
     }
 
-    fn publish_new(&self, staged: StagedName, folder: &OwnedFd, name: &CStr) -> io::Result<()> {
+    fn publish_new(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
         let mut buffer = DecimalName::default();
         let (from, to) = (self.staged_place(&mut buffer, staged), Place { directory: folder.as_fd(), name });
         match file::rename(from, to, libc::RENAME_NOREPLACE) {
-            // rename(2): a file system need not have the flag. link(2) refuses a name that is taken.
-            Err(error) if is_unsupported(&error) => {
-                file::link(from, to)?;
-                file::remove_file_at(from.directory, from.name)
-            }
+            // rename(2): a file system need not have the flag.
+            Err(error) if is_unsupported(&error) => link_to_new(from, to),
             result => result,
         }
     }
 
-    fn exchange(&self, staged: StagedName, folder: &OwnedFd, name: &CStr) -> io::Result<()> {
+    fn exchange(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
         let mut buffer = DecimalName::default();
         let (from, to) = (self.staged_place(&mut buffer, staged), Place { directory: folder.as_fd(), name });
-        match file::rename(from, to, libc::RENAME_EXCHANGE) {
-            Err(error) if is_unsupported(&error) => Err(io::ErrorKind::Unsupported.into()),
-            result => result,
-        }
+        file::rename(from, to, libc::RENAME_EXCHANGE).map_err(or_unsupported)
     }
 
-    fn publish_over(&self, staged: StagedName, folder: &OwnedFd, name: &CStr) -> io::Result<()> {
+    fn publish_over(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
         let mut buffer = DecimalName::default();
         let (from, to) = (self.staged_place(&mut buffer, staged), Place { directory: folder.as_fd(), name });
         file::rename(from, to, 0)
+    }
+
+    fn retire(&self, folder: &File, name: &CStr) -> io::Result<StagedName> {
+        let mut buffer = DecimalName::default();
+        let staged = self.next_staged();
+        let (from, to) = (Place { directory: folder.as_fd(), name }, self.staged_place(&mut buffer, staged));
+        file::rename(from, to, 0)?;
+        Ok(staged)
     }
 
     fn unstage(&self, staged: StagedName) -> io::Result<()> {
@@ -220,11 +202,11 @@ impl Directory for BaseDirectory {
         file::remove_file_at(place.directory, place.name)
     }
 
-    fn remove_file(&self, folder: &OwnedFd, name: &CStr) -> io::Result<()> {
+    fn remove_file(&self, folder: &File, name: &CStr) -> io::Result<()> {
         file::remove_file_at(folder.as_fd(), name)
     }
 
-    fn remove_folder(&self, folder: &OwnedFd, name: &CStr) -> io::Result<()> {
+    fn remove_folder(&self, folder: &File, name: &CStr) -> io::Result<()> {
         file::remove_directory_at(folder.as_fd(), name)
     }
 }
@@ -242,8 +224,25 @@ fn or_dot(path: &CStr) -> &CStr {
     if path.is_empty() { c"." } else { path }
 }
 
+/// Moves a staged file to a name that must be new, where rename(2) cannot tell: link(2) can on
+/// every file system that has it.
+fn link_to_new(from: Place<'_>, to: Place<'_>) -> io::Result<()> {
+    file::link(from, to)?;
+    // The file is where it belongs. A second name that stays is swept at the next start.
+    let _ = file::remove_file_at(from.directory, from.name);
+    Ok(())
+}
+
 fn is_unsupported(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP))
+}
+
+fn or_unsupported(error: io::Error) -> io::Error {
+    if is_unsupported(&error) { io::ErrorKind::Unsupported.into() } else { error }
+}
+
+fn descriptor_number(descriptor: BorrowedFd<'_>) -> u64 {
+    descriptor.as_raw_fd().unsigned_abs().into()
 }
 
 /// A number as a name, without an allocation.
@@ -259,27 +258,44 @@ impl DecimalName {
     }
 }
 
-impl AsFd for BaseDirectory {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.base.as_fd()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_takes_the_place_of_a_rename_that_the_file_system_lacks() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("staged"), "new").unwrap();
+        std::fs::write(directory.path().join("taken"), "old").unwrap();
+        let folder = File::open(directory.path()).unwrap();
+        let place = |name| Place { directory: folder.as_fd(), name };
+        let error = link_to_new(place(c"staged"), place(c"taken")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(directory.path().join("staged")).unwrap(), b"new");
+        link_to_new(place(c"staged"), place(c"free")).unwrap();
+        assert_eq!(std::fs::read(directory.path().join("free")).unwrap(), b"new");
+        assert!(!directory.path().join("staged").exists());
+        assert_eq!(std::fs::read(directory.path().join("taken")).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_must_be_new_replaces_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("taken"), "old").unwrap();
+        let base = BaseDirectory::open(directory.path()).unwrap();
+        let (_, staged) = base.stage().unwrap();
+        let error = base.publish_new(staged, &base.base, c"taken").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(directory.path().join("taken")).unwrap(), b"old");
+        base.publish_new(staged, &base.base, c"free").unwrap();
+        assert!(directory.path().join("free").exists());
+    }
+
+    #[test]
+    fn numbers_are_names() {
+        let mut name = DecimalName::default();
+        assert_eq!(name.of(0), c"0");
+        assert_eq!(name.of(u64::MAX), c"18446744073709551615");
+        assert_eq!(name.of(7), c"7");
     }
 }
-
-impl std::fmt::Display for OpenError {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let path = self.path.display();
-        match &self.problem {
-            Problem::Call(name, error) => write!(formatter, "cannot serve {path}: {name}: {error}"),
-            Problem::NotDirectory => write!(formatter, "cannot serve {path}: it is not a directory"),
-            Problem::InUse => write!(formatter, "cannot serve {path}: another http_server serves it already"),
-            Problem::NoOpenat2(error) => {
-                write!(formatter, "cannot serve {path}: openat2: {error}; it takes Linux 5.12 or later")
-            }
-            Problem::NoProc(error) => {
-                write!(formatter, "cannot serve {path}: /proc/self/fd: {error}; /proc has to be mounted")
-            }
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}

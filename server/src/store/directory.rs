@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::io;
 
 /// A tree of files below one base directory. Each method is one system call or a few; none
-/// follows a symbolic link, none leaves the tree.
+/// follows a symbolic link, none leaves the tree. Those with a body are what a file system may lack.
 pub trait Directory: Send + Sync + 'static {
     /// An open regular file.
     type File: Send + Sync + 'static;
@@ -33,6 +33,13 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn open_folder(&self, path: &CStr) -> io::Result<Self::Folder>;
+    /// Whether entries of `folder` may be made and removed, as far as permissions tell.
+    ///
+    /// # Errors
+    /// What making one would say.
+    fn may_change_entries(&self, _folder: &Self::Folder) -> io::Result<()> {
+        Ok(())
+    }
     /// What `name` is; a symbolic link is not followed.
     ///
     /// # Errors
@@ -59,6 +66,13 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn write(&self, file: &Self::File, content: &[u8], offset: u64) -> io::Result<usize>;
+    /// Copies up to `length` bytes from an offset of a file to one of another; fewer may be copied.
+    ///
+    /// # Errors
+    /// `Unsupported` where they have to be read and written.
+    fn copy(&self, _from: (&Self::File, u64), _to: (&Self::File, u64), _length: u64) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Cuts the file to `length` bytes.
     ///
     /// # Errors
@@ -90,6 +104,13 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn publish_over(&self, staged: StagedName, folder: &Self::Folder, name: &CStr) -> io::Result<()>;
+    /// Moves the file `name` to where no client can reach it, as if it had been staged there.
+    ///
+    /// # Errors
+    /// `CrossesDevices` where that is on another file system; the file stays where it is.
+    fn retire(&self, _folder: &Self::Folder, _name: &CStr) -> io::Result<StagedName> {
+        Err(io::ErrorKind::CrossesDevices.into())
+    }
     /// Removes a staged file.
     ///
     /// # Errors

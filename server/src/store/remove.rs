@@ -1,10 +1,12 @@
 //! Removal of a file or an empty directory.
 
 use std::ffi::CStr;
+use std::io;
 
 use super::directory::{Directory, Kind};
 use super::operation::{Outcome, StoreError, StoreErrorKind};
 use super::path::{FilePath, ParentPath};
+use super::staged::StagedEntry;
 use super::{Durability, Store};
 
 impl<D: Directory> Store<D> {
@@ -30,15 +32,36 @@ impl<D: Directory> Store<D> {
         match self.directory.look_up(&folder, name) {
             Ok(Kind::File) if path.names_directory() => Err(StoreError::refused(StoreErrorKind::NotFound)),
             Ok(Kind::File) => {
-                self.directory
-                    .remove_file(&folder, name)
-                    .map_err(|error| StoreError::failed("unlinkat", error))?;
-                self.sync_entries(&folder)?;
+                self.remove_name(&folder, name)?;
                 Ok(Some(Outcome::Deleted))
             }
             Ok(Kind::Directory) => Ok(None),
             Ok(Kind::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
             Err(error) => Err(StoreError::failed("fstatat", error)),
+        }
+    }
+
+    /// Removes a file. What has to be durable is put aside until it is, so that it can be put back.
+    fn remove_name(&self, folder: &D::Folder, name: &CStr) -> Result<(), StoreError> {
+        let removed = |result: io::Result<()>| result.map_err(|error| StoreError::failed("unlinkat", error));
+        if self.durability == Durability::Cache {
+            return removed(self.directory.remove_file(folder, name));
+        }
+        match self.directory.retire(folder, name) {
+            Ok(staged_name) => {
+                let mut entry = StagedEntry::of(&self.directory, staged_name);
+                self.sync_entries(folder).inspect_err(|_| {
+                    if self.directory.publish_new(staged_name, folder, name).is_ok() {
+                        entry.published();
+                    }
+                })
+            }
+            // Another file system is mounted on the way: then it cannot be put back.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                removed(self.directory.remove_file(folder, name))?;
+                self.sync_entries(folder)
+            }
+            Err(error) => Err(StoreError::failed("renameat2", error)),
         }
     }
 
@@ -53,10 +76,14 @@ impl<D: Directory> Store<D> {
         let _writing = self.locks.write(path.as_bytes());
         let folder = self.open_folder(parent)?;
         match self.directory.remove_folder(&folder, name) {
-            Ok(()) => {
-                self.sync_entries(&folder)?;
-                Ok(Outcome::Deleted)
-            }
+            Ok(()) => match self.sync_entries(&folder) {
+                Ok(()) => Ok(Outcome::Deleted),
+                Err(error) => {
+                    // As before but for owner and permissions, as far as that can be had.
+                    let _ = self.directory.make_folder(&folder, name);
+                    Err(error)
+                }
+            },
             // rmdir(2): a file system may say either where there are entries.
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Err(StoreError {
                 kind: StoreErrorKind::DirectoryNotEmpty,
@@ -68,10 +95,6 @@ impl<D: Directory> Store<D> {
             }
             Err(error) => Err(StoreError::failed("unlinkat", error)),
         }
-    }
-
-    pub(super) fn open_folder(&self, parent: &ParentPath) -> Result<D::Folder, StoreError> {
-        self.directory.open_folder(parent.as_c_str()).map_err(|error| StoreError::failed("openat2", error))
     }
 
     /// Puts a change of names on stable storage, where that was promised.

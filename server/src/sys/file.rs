@@ -121,6 +121,18 @@ pub fn remove_directory_at(directory: BorrowedFd<'_>, name: &CStr) -> io::Result
     check(unsafe { libc::unlinkat(directory.as_raw_fd(), name.as_ptr(), libc::AT_REMOVEDIR) }).map(drop)
 }
 
+/// faccessat2(2) of a directory itself: whether the process may change its entries.
+///
+/// # Errors
+/// What the call said; what it says where it may not.
+pub fn may_change_entries(directory: BorrowedFd<'_>) -> io::Result<()> {
+    let (directory, itself) = (directory.as_raw_fd(), c"".as_ptr());
+    let (mode, flags) = (libc::W_OK | libc::X_OK, libc::AT_EMPTY_PATH | libc::AT_EACCESS);
+    // SAFETY: the empty path ends in NUL and lives as long as the program.
+    let result = unsafe { libc::syscall(libc::SYS_faccessat2, directory, itself, mode, flags) };
+    check_count(result as libc::ssize_t).map(drop)
+}
+
 /// A name in a directory.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
@@ -150,6 +162,26 @@ pub fn link(from: Place<'_>, to: Place<'_>) -> io::Result<()> {
     let (to_directory, to_name) = (to.directory.as_raw_fd(), to.name.as_ptr());
     // SAFETY: both names end in NUL and outlive the call.
     check(unsafe { libc::linkat(from_directory, from_name, to_directory, to_name, 0) }).map(drop)
+}
+
+/// copy_file_range(2): copies within the kernel, which may share the blocks of both files.
+///
+/// # Errors
+/// What the call said.
+pub fn copy_range(
+    (from, from_offset): (BorrowedFd<'_>, u64),
+    (to, to_offset): (BorrowedFd<'_>, u64),
+    length: u64,
+) -> io::Result<usize> {
+    let offset = |offset| libc::off64_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput);
+    let (mut from_offset, mut to_offset) = (offset(from_offset)?, offset(to_offset)?);
+    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    retry(|| {
+        let (from_offset, to_offset) = (&raw mut from_offset, &raw mut to_offset);
+        // SAFETY: both offsets are valid places for the call to read and advance.
+        check_count(unsafe { libc::copy_file_range(from, from_offset, to, to_offset, length, 0) })
+    })
 }
 
 /// preadv2(2) with `RWF_NOWAIT`: what of the range is in memory, from its beginning.

@@ -1,0 +1,200 @@
+//! Each call of the file system goes wrong once, in each way.
+
+use super::faulty::{Fault, Faulty};
+use super::*;
+
+type FaultyOperation = fn(&Store<Faulty>) -> String;
+
+/// What is tried on a tree of `file=old` and an empty directory, and the tree that it leads to.
+const OPERATIONS: &[(FaultyOperation, &[&str])] = &[
+    (|store| open(store, "file"), &["file=old", "empty/"]),
+    (|store| upload(store, Mode::Create, "new", "new"), &["file=old", "empty/", "new=new"]),
+    (
+        |store| upload(store, Mode::Create, "d/e/new", "new"),
+        &["file=old", "empty/", "d/", "d/e/", "d/e/new=new"],
+    ),
+    (|store| streamed(store, Mode::Create, "d/new", ["ne", "w"]), &["file=old", "empty/", "d/", "d/new=new"]),
+    (|store| upload(store, Mode::Replace, "file", "new"), &["file=new", "empty/"]),
+    (|store| upload(store, Mode::Replace, "empty/new", "new"), &["file=old", "empty/", "empty/new=new"]),
+    (|store| streamed(store, Mode::Replace, "file", ["ne", "w"]), &["file=new", "empty/"]),
+    (|store| upload(store, Mode::Append, "file", "new"), &["file=oldnew", "empty/"]),
+    (|store| upload(store, Mode::Append, "new", "new"), &["file=old", "empty/", "new=new"]),
+    (|store| streamed(store, Mode::Append, "file", ["ne", "w"]), &["file=oldnew", "empty/"]),
+    (|store| streamed(store, Mode::Append, "d/new", ["ne", "w"]), &["file=old", "empty/", "d/", "d/new=new"]),
+    (|store| delete(store, "file"), &["empty/"]),
+    (|store| delete(store, "empty"), &["file=old"]),
+];
+const OLD: &[&str] = &["file=old", "empty/"];
+const SUCCESSES: &[&str] = &["Created", "Updated", "Deleted", "old"];
+
+const FAULTS: &[(Fault, &str)] = &[
+    (Fault::Error(libc::ENOSPC), "NoSpace"),
+    (Fault::Error(libc::EMFILE), "Busy"),
+    (Fault::Error(libc::EACCES), "Denied"),
+    (Fault::Error(libc::EIO), "InputOutput"),
+    (Fault::Short, "no error"),
+    (Fault::Interrupted, "no error"),
+    (Fault::Nothing, "InputOutput"),
+];
+
+/// Goal: after an error the tree is as before, after none as it should be; what is acknowledged is
+/// durable, nothing stays staged, no descriptor stays open, and the store goes on. Method: each
+/// operation with the first, second, … call going wrong, until it no longer comes to that call.
+#[test]
+fn each_call_can_fail_and_leaves_old_or_new() {
+    let mut tried = 0;
+    let mut failed = 0;
+    for durability in [Durability::Cache, Durability::Disk] {
+        for plain in [false, true] {
+            // The first errors differ in their kinds alone.
+            for (fault, kind) in &FAULTS[if plain { 3 } else { 0 }..] {
+                for (number, operation) in OPERATIONS.iter().enumerate() {
+                    for nth in 1.. {
+                        let case = format!("operation {number}, {fault:?} at {nth}, {durability:?}, {plain}");
+                        let directory = base();
+                        let faulty = Faulty::new(directory.path(), *fault, nth).plain(plain);
+                        let store = Store::new(faulty, durability);
+                        let word = check(&case, &store, directory.path(), operation);
+                        tried += 1;
+                        if !SUCCESSES.contains(&&word[..]) {
+                            failed += 1;
+                            assert_eq!(&word, kind, "{case}");
+                        }
+                        if !store.directory.struck() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("store:faults cases={tried} failures={failed}");
+    assert!(tried >= 1400 && failed >= 1000, "{tried} cases, {failed} failures");
+}
+
+/// One operation on a store whose directory may fail; its word.
+fn check(
+    case: &str,
+    store: &Store<Faulty>,
+    base: &Path,
+    (operation, new): &(FaultyOperation, &[&str]),
+) -> String {
+    let word = operation(store);
+    let case = format!("{case}: {word}");
+    let succeeded = SUCCESSES.contains(&&word[..]);
+    let disk = store.durability == Durability::Disk;
+    assert!(succeeded || store.directory.struck(), "{case}");
+
+    let mut after = tree(base);
+    let staged = |path: &str| path.starts_with(".http_server/") && path.len() > ".http_server/".len();
+    let left = after.keys().filter(|path| staged(path)).count();
+    assert_eq!(left, store.directory.left_staged(), "{case}: {after:?}");
+    assert!(left == 0 || succeeded || word == "Busy", "{case}");
+    after.retain(|path, _| !staged(path));
+    if succeeded {
+        assert_eq!(after, expected(new), "{case}");
+        assert!(!disk || store.directory.not_durable().is_empty(), "{case}: {:?}", store.directory);
+    } else {
+        // Where a file that was replaced or removed cannot be had back, it stays gone.
+        let unreturnable = store.directory.is_plain() && disk && after == expected(new);
+        // A failed request may leave parents that it made.
+        after.retain(|path, _| !matches!(&path[..], "d/" | "d/e/"));
+        assert!(unreturnable || after == expected(OLD), "{case}: {after:?}");
+    }
+
+    // The base directory and the staging directory.
+    assert_eq!(open_descriptors(base), 2, "{case}");
+    // No lock is held any more, and nobody builds on what is not durable.
+    store.directory.repair();
+    assert_eq!(upload(store, Mode::Create, "d/e/next", "next"), "Created", "{case}");
+    for folder in ["", "d", "d/e"] {
+        assert!(!disk || store.directory.is_durable(&base.join(folder)), "{case}: {folder:?}");
+    }
+    word
+}
+
+/// Goal: a file system that dies harms nothing that was there. Method: as above, all calls failing
+/// from one on; then the next start.
+#[test]
+fn all_calls_failing_leave_whole_files_after_the_next_start() {
+    let mut tried = 0;
+    for durability in [Durability::Cache, Durability::Disk] {
+        for (number, (operation, new)) in OPERATIONS.iter().enumerate() {
+            for nth in 1.. {
+                let directory = base();
+                let fault = Fault::ErrorFromThere(libc::EIO);
+                let store = Store::new(Faulty::new(directory.path(), fault, nth), durability);
+                let word = operation(&store);
+                let struck = store.directory.struck();
+                drop(store);
+                drop(BaseDirectory::open(directory.path()).unwrap());
+                let case = format!("operation {number}, failing from {nth}, {durability:?}: {word}");
+                let mut after = tree(directory.path());
+                let succeeded = SUCCESSES.contains(&&word[..]);
+                let whole = after == expected(new);
+                after.retain(|path, _| !matches!(&path[..], "d/" | "d/e/"));
+                // What is appended in place cannot be cut off where nothing works any more.
+                let appended = after.get("file").is_some_and(|content| content.starts_with("old"));
+                let old = after == expected(OLD) || (*new == ["file=oldnew", "empty/"] && appended);
+                assert!(if succeeded { whole } else { whole || old }, "{case}: {after:?}");
+                tried += 1;
+                if !struck {
+                    break;
+                }
+            }
+        }
+    }
+    println!("store:dying cases={tried}");
+    assert!(tried > 150, "{tried} cases");
+}
+
+#[test]
+fn content_is_copied_whole_by_whatever_means_there_are() {
+    let content = "0123456789".repeat(70_000);
+    let (first, last) = content.split_at(123_456);
+    for plain in [false, true] {
+        for fault in [Fault::Short, Fault::Interrupted] {
+            for nth in 0..8 {
+                let directory = base();
+                let faulty = Faulty::new(directory.path(), fault, nth).plain(plain);
+                let store = Store::new(faulty, Durability::Cache);
+                assert_eq!(streamed(&store, Mode::Append, "file", [first, last]), "Updated");
+                assert_eq!(
+                    fs::read_to_string(directory.path().join("file")).unwrap(),
+                    format!("old{content}")
+                );
+                assert_eq!(
+                    store.directory.struck(),
+                    nth <= if plain { 8 } else { 3 },
+                    "{plain}, {fault:?} at {nth}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_loop_leaves_to_a_worker_what_takes_more_calls() {
+    for errno in [libc::EAGAIN, libc::ENOTDIR] {
+        let directory = base();
+        let store = Store::new(Faulty::new(directory.path(), Fault::Error(errno), 1), Durability::Cache);
+        let outcome = store.run_cached(Operation::Open(path("file")), &mut Held::Nothing);
+        assert_eq!(outcome.unwrap_err(), Operation::Open(path("file")));
+        let outcome = store.run_cached(Operation::Open(path("file")), &mut Held::Nothing);
+        assert!(matches!(outcome, Ok(Outcome::Opened { length: 3 })), "{outcome:?}");
+    }
+}
+
+fn base() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file"), "old").unwrap();
+    fs::create_dir(directory.path().join("empty")).unwrap();
+    directory
+}
+
+/// Descriptors of this process on something below `base`.
+fn open_descriptors(base: &Path) -> usize {
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+    let targets = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    targets.filter(|target| target.starts_with(base)).count()
+}
