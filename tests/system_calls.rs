@@ -152,6 +152,8 @@ fn order(calls: &[String]) -> Vec<&str> {
             () if starts("fdatasync(") => Some("fdatasync"),
             () if starts("fsync(") => Some("fsync"),
             () if starts("renameat2(") => Some("renameat2"),
+            // renameat2(2) without flags.
+            () if starts("renameat(") => Some("renameat"),
             () if starts("mkdirat(") => Some("mkdirat"),
             () if starts("unlinkat(") => Some("unlinkat"),
             () if starts("sendto(") && call.contains("HTTP/1.1 20") => Some("answer"),
@@ -168,7 +170,7 @@ fn a_durable_write_is_answered_behind_its_syncs() {
             ["--durability", "disk"],
             ["POST /files/a", "PUT /files/a", "PATCH /files/a", "DELETE /files/a", "PUT /files/d/e/b"],
             "answer fdatasync renameat2 fsync answer fdatasync renameat2 fsync unlinkat answer fdatasync answer \
-             unlinkat fsync answer fdatasync mkdirat fsync mkdirat fsync renameat2 fsync answer",
+             renameat fsync unlinkat answer fdatasync mkdirat fsync mkdirat fsync renameat2 fsync answer",
         ),
         (
             ["--durability", "cache"],

@@ -192,3 +192,19 @@ fn a_1_0_client_is_never_invited() {
         "201 close",
     );
 }
+
+#[test]
+fn a_file_beyond_the_limit_of_the_process_is_refused_and_changes_nothing() {
+    // In blocks of 512 bytes.
+    let server = Server::start_limited("-f", 16, &[]);
+    let mut client = server.connect();
+    client.send(request("PUT /files/a", "small"));
+    assert_eq!(client.answer("PUT").status, 201);
+    for method in ["PUT", "PATCH"] {
+        client.send(request(&format!("{method} /files/a"), &"x".repeat(10_000)));
+        assert_eq!(client.answer(method).status, 413, "{method}");
+        client.send(request("GET /files/a", ""));
+        assert_eq!(client.answer("GET").text(), "small");
+    }
+    assert_eq!(std::fs::read_dir(server.directory().join(".http_server")).unwrap().count(), 0);
+}

@@ -78,7 +78,7 @@ impl Method {
 
 /// Paths that collide: files, directories of the same name, what is below them; and some that are
 /// refused.
-pub const PATHS: [&str; 14] = [
+pub const PATHS: [&str; 16] = [
     "a",
     "a",
     "b",
@@ -92,6 +92,8 @@ pub const PATHS: [&str; 14] = [
     "",
     "a//b",
     "%2e%2e/a",
+    "./a",
+    "a/.",
     ".http_server",
 ];
 

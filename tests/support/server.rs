@@ -51,8 +51,15 @@ impl Server {
     /// The same, with so many descriptors at most.
     #[track_caller]
     pub fn start_with_open_files(at_most: usize, flags: &[&str]) -> Server {
+        Server::start_limited("-n", at_most, flags)
+    }
+
+    /// The same, below a limit of the shell's `ulimit`.
+    #[track_caller]
+    pub fn start_limited(limit: &str, at_most: usize, flags: &[&str]) -> Server {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &at_most.to_string()]).arg(binary());
+        let set = format!("ulimit {limit} \"$0\" && exec \"$@\"");
+        command.args(["-c", &set, &at_most.to_string()]).arg(binary());
         Server::launch(command, new_home(), "0", flags, Stderr::Read)
     }
 

@@ -21,7 +21,7 @@ use crate::store::base_directory::{BaseDirectory, OpenError};
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
-use crate::sys::signal::TerminationSignals;
+use crate::sys::signal::{TerminationSignals, ignore_file_size_signal};
 use crate::sys::socket::Listener;
 
 /// How long the end waits for lines of the log that nobody reads.
@@ -68,6 +68,7 @@ impl Server {
         let (event_loops, workers) = (options.event_loops.max(1), options.workers.max(1));
         // First, as threads inherit it.
         let signals = TerminationSignals::block().map_err(system("sigprocmask"))?;
+        ignore_file_size_signal();
         let descriptors = descriptors::raise_limit().map_err(system("setrlimit"))?;
         let limits = Arc::new(bounded(options.limits, descriptors, event_loops, workers));
         // Before the directory, where opening it would sweep away what another server is about.

@@ -41,6 +41,13 @@ impl TerminationSignals {
     }
 }
 
+/// Ignores `SIGXFSZ` in the whole process: a file beyond `RLIMIT_FSIZE` is an error of the write,
+/// `EFBIG`, and not the end of the server (setrlimit(2)). std does the same for `SIGPIPE`.
+pub fn ignore_file_size_signal() {
+    // SAFETY: no handler is installed, and the call fails only for signals that cannot be ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// pthread_sigmask(3) and sigwait(3) return the error instead of setting `errno`.
 fn error_number(error: libc::c_int) -> io::Result<()> {
     if error != 0 {
