@@ -201,7 +201,7 @@ fn a_file_beyond_the_limit_of_the_process_is_refused_and_changes_nothing() {
     client.send(request("PUT /files/a", "small"));
     assert_eq!(client.answer("PUT").status, 201);
     for method in ["PUT", "PATCH"] {
-        client.send(request(&format!("{method} /files/a"), &"x".repeat(10_000)));
+        client.send(request(&format!("{method} /files/a"), "x".repeat(10_000)));
         assert_eq!(client.answer(method).status, 413, "{method}");
         client.send(request("GET /files/a", ""));
         assert_eq!(client.answer("GET").text(), "small");
