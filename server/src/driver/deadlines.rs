@@ -4,9 +4,9 @@ use crate::clock::Instant;
 
 /// One time for each slot at most, the earliest at hand.
 ///
-/// A time here may be earlier than the real deadline, which moves on with every request: it is
-/// put right only when it comes. So a deadline that moves on costs one comparison, and a session
-/// one entry however often it does; `schedule` keeps the heap, `take_due` empties it.
+/// A time here may be earlier than the real deadline, which moves on with every request, or belong
+/// to a session that was closed: it is put right only when it comes. So a deadline that moves on,
+/// and one of a new session in an old slot, cost one comparison.
 #[derive(Default)]
 pub struct Deadlines {
     /// A binary heap: no entry is earlier than the one at half its place.
@@ -42,20 +42,6 @@ impl Deadlines {
         self.rise(place);
     }
 
-    /// Forgets the slot.
-    pub fn cancel(&mut self, index: usize) {
-        let place = self.places.get(index).map_or(NOWHERE, |&place| place) as usize;
-        if place >= self.heap.len() {
-            return;
-        }
-        self.places[index] = NOWHERE;
-        self.heap.swap_remove(place);
-        if place < self.heap.len() {
-            self.sink(place);
-            self.rise(place);
-        }
-    }
-
     /// The earliest time there is.
     pub fn first(&self) -> Option<Instant> {
         self.heap.first().map(|entry| entry.time)
@@ -63,9 +49,12 @@ impl Deadlines {
 
     /// Takes a slot out whose time has come.
     pub fn take_due(&mut self, now: Instant) -> Option<usize> {
-        let entry = *self.heap.first().filter(|entry| entry.time <= now)?;
-        let index = entry.index as usize;
-        self.cancel(index);
+        let index = self.heap.first().filter(|entry| entry.time <= now)?.index as usize;
+        self.heap.swap_remove(0);
+        self.places[index] = NOWHERE;
+        if !self.heap.is_empty() {
+            self.sink(0);
+        }
         Some(index)
     }
 
@@ -117,14 +106,12 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Schedule(usize, u64),
-        Cancel(usize),
         TakeDue(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             4 => (0..12_usize, 0..30_u64).prop_map(|(index, time)| Step::Schedule(index, time)),
-            1 => (0..14_usize).prop_map(Step::Cancel),
             2 => (0..30_u64).prop_map(Step::TakeDue),
         ]
     }
@@ -151,10 +138,6 @@ mod tests {
                     Step::Schedule(index, time) => {
                         deadlines.schedule(index, Instant::from_nanoseconds(time));
                         model.entry(index).and_modify(|known| *known = time.min(*known)).or_insert(time);
-                    }
-                    Step::Cancel(index) => {
-                        deadlines.cancel(index);
-                        model.remove(&index);
                     }
                     Step::TakeDue(now) => {
                         let mut last = 0;

@@ -310,7 +310,6 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     fn close(&mut self, token: Token) {
         let Some(mut place) = self.sessions.remove(token) else { return };
         place.session.close(token, &mut self.common);
-        self.deadlines.cancel(token.index());
         self.uncount(place.counted);
     }
 

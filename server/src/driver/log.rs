@@ -53,12 +53,12 @@ impl Log {
 
     /// Waits until all is written, but no longer than `time_max`.
     pub fn finish(self, time_max: Duration) {
-        const STEP: Duration = Duration::from_millis(1);
         self.queue.close();
-        let mut left = time_max;
-        while !self.writer.is_finished() && !left.is_zero() {
-            thread::sleep(STEP);
-            left = left.saturating_sub(STEP);
+        let (mut waited, mut step) = (Duration::ZERO, Duration::from_micros(100));
+        while !self.writer.is_finished() && waited < time_max {
+            step = (2 * step).min(time_max - waited);
+            thread::sleep(step);
+            waited += step;
         }
     }
 }

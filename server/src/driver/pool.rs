@@ -124,7 +124,7 @@ fn warm<D: Directory>(store: &Store<D>, held: &Held<D>, mut range: Range<u64>) -
     let Held::File(file) = held else { return Err(io::Error::other("no file is held")) };
     let mut bytes = vec![0; piece(&range)];
     while range.start < range.end {
-        let room = piece(&range).min(bytes.len());
+        let room = piece(&range);
         let count = store.read(file, &mut bytes[..room], range.start)?;
         if count == 0 {
             break;

@@ -20,12 +20,8 @@ use crate::store::directory::Directory;
 use crate::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
 use crate::sys::epoll::Readiness;
 
-/// How often one session receives in one turn; then the others have theirs.
-const RECEIVES_PER_TURN: u32 = 4;
-/// Things done for one session in one turn.
+/// Things done for one session in one turn; then the others have theirs.
 const STEPS_PER_TURN: u32 = 32;
-/// Bytes gathered before they are sent, though more could be made without a wait.
-const BATCH_BYTES: usize = 64 * 1024;
 /// Bytes read past, at most, after the last answer.
 const LINGER_BYTES_MAX: u64 = 16 << 20;
 /// A file this long is let go in the pool: the last one to hold a file that was removed frees
@@ -55,8 +51,6 @@ pub struct Session<S, D: Directory> {
     ended: bool,
     /// The last send found no room.
     blocked: bool,
-    /// Nothing can be sent any more.
-    broken: bool,
     /// Its turn will come: it is on the event loop's list.
     pub queued: bool,
 }
@@ -138,7 +132,6 @@ impl<S, D: Directory> Session<S, D> {
             ending: false,
             ended: false,
             blocked: false,
-            broken: false,
             queued: false,
         }
     }
@@ -155,19 +148,16 @@ impl<S, D: Directory> Session<S, D> {
 
     /// Takes note of what happened to the socket; whether that is a reason to serve the session.
     pub fn note(&mut self, readiness: Readiness) -> bool {
-        self.readable |= readiness.has(Readiness::READABLE.and(Readiness::ENDED));
-        self.ending |= readiness.has(Readiness::ENDED);
-        self.blocked &= !readiness.has(Readiness::WRITABLE);
-        self.broken |= readiness.has(Readiness::BROKEN);
-        // A session whose job is out waits for it even when broken, so that the bound on
-        // connections bounds the jobs, too.
-        !self.awaits_job() && (self.broken || !self.blocked)
+        // Of a break, the next call says more.
+        self.readable |= readiness.has(Readiness::READABLE.and(Readiness::ENDED).and(Readiness::BROKEN));
+        self.ending |= readiness.has(Readiness::ENDED.and(Readiness::BROKEN));
+        self.blocked &= !readiness.has(Readiness::WRITABLE.and(Readiness::BROKEN));
+        !self.blocked
     }
 
     /// When to serve it with [`Occasion::Deadline`].
     pub fn deadline(&self) -> Option<Instant> {
         match (&self.duty, &self.pace) {
-            (Duty::AwaitOutcome | Duty::AwaitFile { .. }, _) => None,
             (Duty::Linger { until, .. }, _) => Some(*until),
             (_, Some(pace)) => Some(pace.deadline()),
             (Duty::Receive, None) => self.connection.deadline(),
@@ -237,27 +227,19 @@ impl<S, D: Directory> Session<S, D> {
     where
         N: Network<D, Socket = S>,
     {
-        if self.awaits_job() {
+        // A session whose job is out waits for it even when its peer has gone, so that the bound
+        // on connections bounds the jobs, too.
+        if matches!(self.duty, Duty::AwaitOutcome | Duty::AwaitFile { .. }) {
             return Break(Next::Wait);
         }
-        if self.broken {
-            return Break(Next::Close);
-        }
         self.send_unsent(token, common)?;
-        let mut receives = 0;
         for _ in 0..STEPS_PER_TURN {
-            if common.output.bytes.len() >= BATCH_BYTES {
-                self.send_output(token, common, false)?;
-            }
             match &self.duty {
-                Duty::Receive | Duty::Linger { .. } if !self.readable || receives == RECEIVES_PER_TURN => {
+                Duty::Receive | Duty::Linger { .. } if !self.readable => {
                     self.send_output(token, common, false)?;
-                    return Break(if self.readable { Next::Again } else { Next::Wait });
+                    return Break(Next::Wait);
                 }
-                Duty::Receive => {
-                    receives += 1;
-                    self.receive(token, common)?;
-                }
+                Duty::Receive => self.receive(token, common)?,
                 Duty::Run(_) => self.run(token, common)?,
                 Duty::Send => {
                     self.send_output(token, common, false)?;
@@ -276,7 +258,6 @@ impl<S, D: Directory> Session<S, D> {
                     self.end(linger, common)?;
                 }
                 &Duty::Linger { until, bytes_left } => {
-                    receives += 1;
                     self.read_past(until, bytes_left, common)?;
                 }
                 Duty::AwaitOutcome | Duty::AwaitFile { .. } => return Break(Next::Wait),
@@ -378,9 +359,6 @@ impl<S, D: Directory> Session<S, D> {
 
     fn take_back<N>(&mut self, token: Token, done: Done<D>, common: &mut Common<N, D>) -> Step {
         self.held = done.held;
-        if self.broken {
-            return Break(Next::Close);
-        }
         match (done.result, &self.duty) {
             (Finished::Outcome(outcome), Duty::AwaitOutcome) => self.tell_outcome(token, outcome, common),
             (Finished::Read(Ok(bytes)), Duty::AwaitFile { range, .. }) => {
@@ -391,7 +369,9 @@ impl<S, D: Directory> Session<S, D> {
                 self.duty = Duty::SendFile { range: range.clone(), warm: true };
                 Continue(())
             }
-            (Finished::Read(Err(error)) | Finished::Warm(Err(error)), _) => self.cut_off(Some(error), common),
+            (Finished::Read(Err(error)) | Finished::Warm(Err(error)), _) => {
+                self.cut_off(Some(("pread", error)), common)
+            }
             // A panic while a file was read, or an answer to nothing that was asked.
             _ => Break(Next::Close),
         }
@@ -439,8 +419,6 @@ impl<S, D: Directory> Session<S, D> {
             until: common.now.instant.after(common.limits.linger_time_max),
             bytes_left: LINGER_BYTES_MAX,
         };
-        // What was left unread may be all that comes.
-        self.readable = true;
         Continue(())
     }
 
@@ -455,10 +433,6 @@ impl<S, D: Directory> Session<S, D> {
         }
         self.duty = Duty::Linger { until, bytes_left };
         Continue(())
-    }
-
-    fn awaits_job(&self) -> bool {
-        matches!(self.duty, Duty::AwaitOutcome | Duty::AwaitFile { .. })
     }
 
     /// Lets go of what is held, in the pool where that may take a while.

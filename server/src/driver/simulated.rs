@@ -2,7 +2,7 @@
 
 mod files;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use files::OpenFile;
 use super::event_loop::{EventLoop, Message, Parts, Turn};
 use super::log::Lines;
 use super::network::{Accepted, Event, Network};
-use super::pool::{Job, carry_out};
+use super::pool::{Done, Job, Task, carry_out};
 use super::slots::Token;
 use crate::clock::{Clock, Instant, Now};
 use crate::http::date::HttpDate;
@@ -22,7 +22,9 @@ use crate::limits::Limits;
 use crate::shared::counters::BoundedCount;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
-use crate::store::{Durability, Store};
+use crate::store::operation::{Intent, Mode, Operation, Outcome};
+use crate::store::path::FilePath;
+use crate::store::{Durability, Held, Store};
 use crate::sys::epoll::Readiness;
 
 /// One event loop, its pool of one worker, and all that is around them.
@@ -51,8 +53,8 @@ pub(super) struct World {
     pub(super) descriptors_max: Option<usize>,
     events: VecDeque<Event>,
     pub(super) files: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Files of which nothing is in memory until they are read.
-    pub(super) cold: BTreeSet<Vec<u8>>,
+    /// Files of which only so many bytes are in memory until they are read.
+    pub(super) cold: BTreeMap<Vec<u8>, usize>,
     /// Reading it panics.
     pub(super) panics: Option<Vec<u8>>,
     /// Reading it fails.
@@ -63,6 +65,8 @@ pub(super) struct World {
     pub(super) staged: usize,
     /// The calls that the event loop made, and on which connection.
     pub(super) calls: Vec<(&'static str, usize)>,
+    /// What the clock said last.
+    told: Instant,
     /// Until when time may pass.
     horizon: Instant,
     /// Whether the last wait brought nothing and was for something beyond that.
@@ -134,6 +138,11 @@ impl Simulation {
         world.tell(peer, Readiness::READABLE);
     }
 
+    /// The same, but the event loop has not been told yet.
+    pub(super) fn send_without_word(&self, peer: usize, bytes: impl AsRef<[u8]>) {
+        self.world().peers[peer].to_server.extend(bytes.as_ref());
+    }
+
     /// The peer sends no more, but still receives.
     pub(super) fn finish(&self, peer: usize) {
         let mut world = self.world();
@@ -169,6 +178,11 @@ impl Simulation {
         self.world.clone()
     }
 
+    /// Connections that are open.
+    pub(super) fn open(&self) -> usize {
+        self.world().peers.iter().filter(|peer| peer.token.is_some()).count()
+    }
+
     /// Files that are open or staged.
     pub(super) fn left_behind(&self) -> usize {
         let world = self.world();
@@ -199,12 +213,33 @@ impl Simulation {
 
     /// Does one job, if there is one.
     pub(super) fn work(&self) {
-        if self.queue.waiting() == 0 {
-            return;
-        }
-        if let Some(done) = self.queue.pop().and_then(|job| carry_out(&self.store, job)) {
+        if let Some(done) = self.work_without_word() {
             self.post(Message::Done(done));
         }
+    }
+
+    /// The same; the event loop does not hear of it.
+    pub(super) fn work_without_word(&self) -> Option<Done<Simulated>> {
+        if self.queue.waiting() == 0 {
+            return None;
+        }
+        carry_out(&self.store, self.queue.pop()?)
+    }
+
+    /// Puts jobs into the queue for which there is nothing to do.
+    pub(super) fn fill_queue(&self, jobs: usize) {
+        for _ in 0..jobs {
+            let (token, task, held) = (Token::unpacked(0), Task::Discard, Held::Nothing);
+            assert!(self.queue.try_push(Job { event_loop: 0, token, task, held }, usize::MAX).is_ok());
+        }
+    }
+
+    /// An upload that nobody knows of.
+    pub(super) fn staged_upload(&self) -> Held<Simulated> {
+        let mut held = Held::Nothing;
+        let intent = Intent { path: FilePath::parse(b"lost").unwrap(), mode: Mode::Create };
+        assert!(matches!(self.store.run(Operation::Stage(intent), &mut held), Outcome::Staged));
+        held
     }
 
     /// Takes turns for as long as anything happens without time passing; how many it took.
@@ -221,12 +256,8 @@ impl Simulation {
             self.turn();
             let mut world = self.world();
             if self.ended || (world.idle && world.events.is_empty()) {
-                if self.ended || world.now == horizon {
-                    return turns;
-                }
-                // What comes next comes later. The event loop is told what time it is.
-                world.now = horizon;
-                world.events.push_back(Event::Rung);
+                world.now = world.now.max(horizon);
+                return turns;
             }
         }
         panic!("no end in {TURNS_MAX} turns");
@@ -268,10 +299,11 @@ impl Network<Simulated> for Simulated {
         let mut world = self.lock();
         events.clear();
         events.extend(world.events.drain(..));
-        let until = timeout.map(|timeout| world.now.after(timeout)).filter(|&until| until <= world.horizon);
+        // What the event loop asks for is counted from the time that it was told.
+        let until = timeout.map(|timeout| world.told.after(timeout)).filter(|&until| until <= world.horizon);
         world.idle = events.is_empty() && until.is_none();
         if let Some(until) = until.filter(|_| events.is_empty()) {
-            world.now = until;
+            world.now = world.now.max(until);
         }
         Ok(())
     }
@@ -390,6 +422,8 @@ impl Peer {
 
 impl Clock for Simulated {
     fn now(&mut self) -> Now {
-        Now { instant: self.lock().now, date: HttpDate::from_unix_seconds(784_111_777) }
+        let mut world = self.lock();
+        world.told = world.now;
+        Now { instant: world.now, date: HttpDate::from_unix_seconds(784_111_777) }
     }
 }

@@ -10,7 +10,8 @@ use crate::limits::Limits;
 enum Step {
     Send(usize),
     Room(usize),
-    Cool(&'static str),
+    /// All but so many bytes of a file leave the memory.
+    Cool(&'static str, usize),
     Work,
 }
 
@@ -20,7 +21,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => prop_oneof![1..10_usize, 1..2000_usize].prop_map(Step::Send),
         3 => prop_oneof![Just(0_usize), 1..300_usize, 1..300_000_usize].prop_map(Step::Room),
-        1 => prop::sample::select(&NAMES[..]).prop_map(Step::Cool),
+        2 => (prop::sample::select(&NAMES[..]), prop_oneof![Just(0_usize), 1..70_000_usize])
+            .prop_map(|(name, cached)| Step::Cool(name, cached)),
         2 => Just(Step::Work),
     ]
 }
@@ -70,8 +72,8 @@ proptest! {
                     rest = left;
                 }
                 Step::Room(room) => rough.give_room(peer, room),
-                Step::Cool(name) => {
-                    rough.world().cold.insert(name.into());
+                Step::Cool(name, cached) => {
+                    rough.world().cold.insert(name.into(), cached);
                 }
                 Step::Work => {
                     rough.working = true;

@@ -33,9 +33,6 @@ impl<S, D: Directory> Session<S, D> {
     where
         N: Network<D, Socket = S>,
     {
-        if self.blocked {
-            return Break(Next::Wait);
-        }
         if self.unsent.is_empty() {
             return Continue(());
         }
@@ -105,7 +102,7 @@ impl<S, D: Directory> Session<S, D> {
                     self.duty = Duty::AwaitFile { range: range.clone(), then: AfterFile::Copy };
                     return self.hand_over(token, Task::Read(range), common);
                 }
-                Err(error) => return self.cut_off(Some(error), common),
+                Err(error) => return self.cut_off(Some(("preadv2", error)), common),
             }
         }
         self.tell_sent(token, common)
@@ -147,7 +144,7 @@ impl<S, D: Directory> Session<S, D> {
                     self.duty = Duty::AwaitFile { range, then: AfterFile::Send };
                     return self.hand_over(token, Task::Warm(slice), common);
                 }
-                Err(error) => return self.cut_off(Some(error), common),
+                Err(error) => return self.cut_off(Some(("preadv2", error)), common),
             }
         }
         self.send_output(token, common, true)?;
@@ -156,7 +153,7 @@ impl<S, D: Directory> Session<S, D> {
             Ok(0) => return self.cut_off(None, common),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(_) => return Break(Next::Close),
+            Err(error) => return self.cut_off(Some(("sendfile", error)), common),
         };
         self.keep_pace(count, common);
         let range = range.start + count as u64..range.end;
@@ -165,7 +162,7 @@ impl<S, D: Directory> Session<S, D> {
             return self.tell_sent(token, common);
         }
         let whole = range.start == slice.end;
-        self.duty = Duty::SendFile { range, warm: warm && !whole };
+        self.duty = Duty::SendFile { range, warm: false };
         if whole { Break(Next::Again) } else { self.await_room(token, common) }
     }
 
@@ -186,10 +183,19 @@ impl<S, D: Directory> Session<S, D> {
 
     /// Ends an answer that cannot be completed: its file could not be read, or has become shorter.
     /// The peer can tell by its length; the answers before it still arrive.
-    pub(super) fn cut_off<N>(&mut self, source: Option<io::Error>, common: &mut Common<N, D>) -> Step {
-        if source.is_some() {
-            let (kind, call) = (StoreErrorKind::InputOutput, "pread");
-            common.log.failed(self.peer, &StoreError { kind, call, source });
+    pub(super) fn cut_off<N>(
+        &mut self,
+        error: Option<(&'static str, io::Error)>,
+        common: &mut Common<N, D>,
+    ) -> Step {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut};
+        if let Some((call, source)) = error {
+            // sendfile fails for its socket's reasons, too, and those are the peer's affair.
+            if matches!(source.kind(), BrokenPipe | ConnectionReset | TimedOut) {
+                return Break(Next::Close);
+            }
+            let error = StoreError { kind: StoreErrorKind::InputOutput, call, source: Some(source) };
+            common.log.failed(self.peer, &error);
         }
         self.duty = Duty::Close { linger: true };
         Continue(())

@@ -37,7 +37,7 @@ impl Directory for Simulated {
     fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<OpenFile>> {
         let world = self.lock();
         let name = path.to_bytes();
-        if wait == Wait::Never && world.cold.contains(name) {
+        if wait == Wait::Never && world.cold.get(name) == Some(&0) {
             return Err(system(libc::EAGAIN));
         }
         let length = world.files.get(name).ok_or_else(|| system(libc::ENOENT))?.len() as u64;
@@ -46,10 +46,16 @@ impl Directory for Simulated {
     }
 
     fn read_cached(&self, file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        if self.lock().cold.contains(&file.name) {
+        let cached = self.lock().cold.get(&file.name).copied();
+        let Some(cached) = cached else { return self.read(file, buffer, offset) };
+        let rest = cached.saturating_sub(offset as usize);
+        if rest == 0 {
             return Err(system(libc::EAGAIN));
         }
-        self.read(file, buffer, offset)
+        let count = rest.min(buffer.len());
+        let read = self.read(file, &mut buffer[..count], offset);
+        self.lock().cold.insert(file.name.clone(), cached);
+        read
     }
 
     fn read(&self, file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

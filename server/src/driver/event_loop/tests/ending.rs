@@ -10,7 +10,7 @@ use crate::limits::Limits;
 #[test]
 fn a_drain_finishes_what_is_under_way_and_ends() {
     let mut simulation = with_files(Limits::default());
-    simulation.world().cold.insert(b"small".to_vec());
+    simulation.world().cold.insert(b"small".to_vec(), 0);
     let (idle, asked, working, slow) =
         (simulation.connect(), simulation.connect(), simulation.connect(), simulation.connect());
     simulation.give_room(slow, 10);
@@ -21,7 +21,7 @@ fn a_drain_finishes_what_is_under_way_and_ends() {
     simulation.run();
     let late = simulation.connect();
     simulation.send(late, echo("abc"));
-    simulation.send(asked, echo("abc"));
+    simulation.send_without_word(asked, echo("abc"));
     simulation.post(Message::Drain);
     simulation.turn();
     assert!(simulation.closed(idle) && simulation.received(idle).is_empty());
@@ -56,6 +56,9 @@ fn the_grace_ends_and_a_second_message_ends_at_once() {
         simulation.post(Message::Drain);
         simulation.run();
         simulation.pass(Duration::from_secs(9));
+        // A second one gives no more time.
+        simulation.post(Message::Drain);
+        simulation.run();
         assert!(!simulation.ended && !simulation.closed(slow));
         if at_once {
             simulation.post(Message::End);
