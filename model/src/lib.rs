@@ -5,6 +5,7 @@
 //! over a real store or over [`scripted`] files.
 
 pub mod alphabet;
+pub mod grammar;
 pub mod pump;
 pub mod reference;
 pub mod scripted;
