@@ -93,6 +93,7 @@ fn extensions_follow_the_grammar() {
         "3;a=\"\\\u{7f}\"\r\n",
         "3;;\r\n",
         "3;a=b=c\r\n",
+        "3;a=b =c\r\n",
         "3;a(\r\n",
     ] {
         check(refused, Err(Rejection::ChunkExtension));
