@@ -1,5 +1,6 @@
 //! Every bound on what a client may send: just within, and just beyond.
 
+use std::process::Command;
 use std::time::Duration;
 
 use tests::{Server, check, eventually, request};
@@ -119,4 +120,48 @@ fn a_connection_beyond_the_limit_is_503_and_harms_no_other() {
         }
         accepted
     });
+}
+
+#[test]
+fn a_connection_beyond_the_limit_of_its_address_is_503_and_harms_no_other() {
+    let server = Server::start(&["--connections-per-address-max", "2", "--threads", "2"]);
+    let mut clients: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.expect_alive();
+    }
+    for _ in 0..5 {
+        let mut refused = server.connect();
+        let answer = refused.answer("GET");
+        assert_eq!((answer.status, answer.closes()), (503, true));
+        refused.expect_end();
+        // curl, as std cannot choose the address that it connects from.
+        assert_eq!(status_from("127.0.0.2", &server), "200");
+        assert_eq!(status_from("127.0.0.1", &server), "503");
+    }
+    for client in &mut clients {
+        client.expect_alive();
+    }
+    drop(clients.pop());
+    eventually("the address has room again", || status_from("127.0.0.1", &server) == "200");
+}
+
+/// The status that curl is answered when it connects from `address`.
+fn status_from(address: &str, server: &Server) -> String {
+    let url = format!("http://{}/echo/a", server.address());
+    let output = Command::new("curl")
+        .args([
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--max-time",
+            "60",
+            "--interface",
+            address,
+            &url,
+        ])
+        .output()
+        .expect("curl runs");
+    String::from_utf8(output.stdout).expect("a status is text")
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// The models, each of which prints a ledger line. Without `--cfg loom` they would vanish silently.
-const MODELS: [&str; 13] = [
+const MODELS: [&str; 14] = [
+    "address_counts",
     "bounded_count",
     "mailbox_1p",
     "mailbox_2p",

@@ -105,6 +105,12 @@ struct LimitFlags {
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
         default_value_t = Limits::default().connections_max, value_parser = count(COUNT_MAX))]
     connections_max: usize,
+    /// Open connections from one IPv4 address or one IPv6 /64; one more is answered 503 and closed.
+    /// As many as there may be in all by default, for behind a proxy all come from one address
+    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+        default_value_t = Limits::default().connections_per_address_max,
+        value_parser = count(COUNT_MAX))]
+    connections_per_address_max: usize,
     /// Requests on one connection; the last one's answer closes it
     #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
         default_value_t = Limits::default().requests_per_connection_max,
@@ -189,6 +195,7 @@ impl LimitFlags {
         }
         Ok(Limits {
             connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
             target_bytes_max: self.target_bytes_max.in_memory(),
             head_bytes_max: self.head_bytes_max.in_memory(),
             head_fields_max: self.head_fields_max,

@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Open connections; one more is answered 503 and closed.
     pub connections_max: usize,
+    /// Open connections from one address, which is a network of 64 bits in IPv6; one more is
+    /// answered 503 and closed.
+    pub connections_per_address_max: usize,
     /// Bytes of a request target; a longer one is answered 414.
     pub target_bytes_max: usize,
     /// Bytes of a head with its empty line; a longer one is answered 431.
@@ -48,6 +51,9 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections_max: 16_384,
+            // The same: behind a reverse proxy or an address translation all peers have one address,
+            // and only who runs the server knows that it stands behind none.
+            connections_per_address_max: 16_384,
             target_bytes_max: 16 * 1024,
             head_bytes_max: 32 * 1024,
             head_fields_max: 100,

@@ -1,5 +1,6 @@
 //! All that two threads touch: on the `sync` shim, free of system calls, small enough for loom.
 
+pub mod addresses;
 pub mod counters;
 pub mod mailbox;
 pub mod path_locks;

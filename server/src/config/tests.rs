@@ -28,6 +28,7 @@ fn flags(limits: &Limits) -> Vec<(&'static str, String)> {
     // No `..`: a new field does not compile until it has its row here.
     let Limits {
         connections_max,
+        connections_per_address_max,
         target_bytes_max,
         head_bytes_max,
         head_fields_max,
@@ -49,6 +50,7 @@ fn flags(limits: &Limits) -> Vec<(&'static str, String)> {
     let time = |span: Duration| Seconds(span).to_string();
     vec![
         ("--connections-max", connections_max.to_string()),
+        ("--connections-per-address-max", connections_per_address_max.to_string()),
         ("--target-bytes-max", memory(target_bytes_max)),
         ("--head-bytes-max", memory(head_bytes_max)),
         ("--head-fields-max", head_fields_max.to_string()),

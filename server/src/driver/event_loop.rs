@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::slots::{Slots, Token};
 use crate::clock::{Clock, Instant};
 use crate::connection::{Connection, Output};
 use crate::limits::Limits;
+use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
@@ -55,6 +56,8 @@ pub struct Parts<N, D: Directory, C> {
     pub mailbox: Arc<Mailbox<Message<D>>>,
     /// The connections of all event loops.
     pub connections: Arc<BoundedCount>,
+    /// The same connections by their peers' addresses.
+    pub addresses: Arc<AddressCounts>,
     /// The bounds.
     pub limits: Arc<Limits>,
     /// The access log.
@@ -71,6 +74,7 @@ pub struct EventLoop<N: Network<D>, D: Directory, C> {
     clock: C,
     mailbox: Arc<Mailbox<Message<D>>>,
     connections: Arc<BoundedCount>,
+    addresses: Arc<AddressCounts>,
     sessions: Slots<Place<N::Socket, D>>,
     /// Sessions beyond the bound on connections.
     refused: usize,
@@ -116,8 +120,19 @@ pub enum Turn {
 impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     /// An event loop without connections.
     pub fn new(parts: Parts<N, D, C>) -> EventLoop<N, D, C> {
-        let Parts { network, mut clock, store, queue, mailbox, connections, limits, log, grace, event_loop } =
-            parts;
+        let Parts {
+            network,
+            mut clock,
+            store,
+            queue,
+            mailbox,
+            connections,
+            addresses,
+            limits,
+            log,
+            grace,
+            event_loop,
+        } = parts;
         let answered = log.are_kept().then(Vec::new);
         let common = Common {
             network,
@@ -135,6 +150,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             clock,
             mailbox,
             connections,
+            addresses,
             sessions: Slots::default(),
             refused: 0,
             ready: Vec::new(),
@@ -310,12 +326,26 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     fn close(&mut self, token: Token) {
         let Some(mut place) = self.sessions.remove(token) else { return };
         place.session.close(token, &mut self.common);
-        self.uncount(place.counted);
+        self.uncount(place.counted, place.session.peer().ip());
     }
 
-    fn uncount(&mut self, counted: bool) {
+    /// Whether there may be one more connection, from this address.
+    fn try_count(&self, address: IpAddr) -> bool {
+        // The address first: whoever is beyond its own bound takes nobody's place, not even for a moment.
+        if !self.addresses.try_enter(address) {
+            return false;
+        }
+        let counted = self.connections.try_enter();
+        if !counted {
+            self.addresses.leave(address);
+        }
+        counted
+    }
+
+    fn uncount(&mut self, counted: bool, address: IpAddr) {
         if counted {
             self.connections.leave();
+            self.addresses.leave(address);
         } else {
             self.refused -= 1;
         }
@@ -360,7 +390,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
 
     fn admit(&mut self, socket: N::Socket, peer: SocketAddr) {
         let limits = Arc::clone(&self.common.limits);
-        let counted = self.connections.try_enter();
+        let counted = self.try_count(peer.ip());
         let (connection, occasion) = if counted {
             (Connection::new(limits, &self.common.now), Occasion::Turn)
         } else if self.refused < REFUSED_MAX {
@@ -372,7 +402,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         };
         let session = Session::new(socket, peer, connection);
         let Some(token) = self.sessions.insert(Place { session, counted }) else {
-            self.uncount(counted);
+            self.uncount(counted, peer.ip());
             return;
         };
         let registered = self

@@ -14,6 +14,7 @@ use super::network::SystemNetwork;
 use super::pool::{self, Job};
 use crate::clock::SystemClock;
 use crate::limits::Limits;
+use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
@@ -98,6 +99,7 @@ impl Server {
         };
         let workers = pool::start(workers, &store, &queue, deliver).map_err(&thread)?;
         let connections = Arc::new(BoundedCount::new(limits.connections_max));
+        let addresses = Arc::new(AddressCounts::new(limits.connections_per_address_max));
         let origin = SystemClock::origin();
         let event_loops = networks
             .into_iter()
@@ -110,6 +112,7 @@ impl Server {
                     queue: Arc::clone(&queue),
                     mailbox: Arc::clone(&posts[event_loop].mailbox),
                     connections: Arc::clone(&connections),
+                    addresses: Arc::clone(&addresses),
                     limits: Arc::clone(&limits),
                     log: log.as_ref().map_or_else(Lines::none, Log::lines),
                     grace: options.grace,

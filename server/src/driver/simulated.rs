@@ -19,6 +19,7 @@ use super::slots::Token;
 use crate::clock::{Clock, Instant, Now};
 use crate::http::date::HttpDate;
 use crate::limits::Limits;
+use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
@@ -99,6 +100,7 @@ impl Simulation {
             queue: Arc::clone(&queue),
             mailbox: Arc::clone(&mailbox),
             connections: Arc::new(BoundedCount::new(limits.connections_max)),
+            addresses: Arc::new(AddressCounts::new(limits.connections_per_address_max)),
             limits: Arc::new(limits),
             log: Lines::none(),
             grace: Duration::from_secs(10),

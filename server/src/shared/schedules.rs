@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::addresses::AddressCounts;
 use super::counters::BoundedCount;
 use super::mailbox::Mailbox;
 use super::path_locks::PathLocks;
@@ -328,5 +329,30 @@ fn count_never_exceeds_its_bound() {
         enter(&count);
         other.join().unwrap();
         assert_eq!(count.0.count(), 0);
+    });
+}
+
+#[test]
+fn address_never_exceeds_its_bound_and_is_forgotten() {
+    explore("address_counts", None, 3400, || {
+        let [one, other] = [1, 2].map(|bits: u32| std::net::IpAddr::V4(bits.into()));
+        let shared = Arc::new((AddressCounts::new(1), atomic::AtomicUsize::new(0)));
+        let enter = move |shared: &(AddressCounts, atomic::AtomicUsize)| {
+            let entered = shared.0.try_enter(one);
+            if entered {
+                assert_eq!(shared.1.fetch_add(1, Ordering::Relaxed), 0, "two of one address are in");
+                shared.1.fetch_sub(1, Ordering::Relaxed);
+                shared.0.leave(one);
+            }
+            entered
+        };
+        let threads = [(); 2].map(|()| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || enter(&shared))
+        });
+        assert!(shared.0.try_enter(other), "one address takes the place of another");
+        shared.0.leave(other);
+        assert!(threads.map(|thread| thread.join().unwrap()).contains(&true), "nobody was let in");
+        assert_eq!(shared.0.remembered(), 0);
     });
 }

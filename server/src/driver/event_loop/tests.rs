@@ -278,6 +278,30 @@ fn connections_beyond_the_bound_are_told_so() {
 }
 
 #[test]
+fn connections_of_one_address_are_counted_until_they_close() {
+    // Simulated peers all have the same address.
+    let mut simulation = Simulation::new(Limits { connections_per_address_max: 2, ..Limits::default() });
+    let peers: Vec<usize> = (0..3).map(|_| simulation.connect()).collect();
+    for round in 0..3 {
+        for &peer in &peers[..2] {
+            simulation.send(peer, echo("abc"));
+        }
+        let refused = if round == 0 { peers[2] } else { simulation.connect() };
+        simulation.run();
+        assert_eq!(statuses(&simulation.received(refused)), ["503"]);
+        assert!(peers[..2].iter().all(|&peer| statuses(&simulation.received(peer)) == ["200"]));
+        simulation.pass(Limits::default().linger_time_max);
+        assert!(simulation.closed(refused));
+    }
+    simulation.reset(peers[0]);
+    simulation.run();
+    let next = simulation.connect();
+    simulation.send(next, echo("abc"));
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(next)), ["200"]);
+}
+
+#[test]
 fn without_descriptors_one_connection_is_told_and_the_rest_wait_without_spinning() {
     let mut simulation = Simulation::new(Limits::default());
     let first = simulation.connect();
