@@ -79,6 +79,7 @@ impl AddressCounts {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unwrap_used, reason = "a helper of tests fails the test that it helps")]
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
