@@ -146,6 +146,7 @@ fn a_connection_beyond_the_limit_of_its_address_is_503_and_harms_no_other() {
 }
 
 /// The status that curl is answered when it connects from `address`.
+#[expect(clippy::expect_used, reason = "a helper of tests fails the test that it helps")]
 fn status_from(address: &str, server: &Server) -> String {
     let url = format!("http://{}/echo/a", server.address());
     let output = Command::new("curl")
