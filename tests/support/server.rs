@@ -207,10 +207,18 @@ impl Server {
 
     /// The most memory that it has had resident, in KiB.
     pub fn peak_memory_kib(&self) -> u64 {
+        self.memory_in_status("VmHWM:")
+    }
+
+    /// The memory that it has resident, in KiB.
+    pub fn memory_kib(&self) -> u64 {
+        self.memory_in_status("VmRSS:")
+    }
+
+    fn memory_in_status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(self.process_file("status")).expect("the server runs");
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel keeps the peak");
-        line.trim().trim_end_matches(" kB").parse().expect("a peak is a number")
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel keeps it");
+        line.trim().trim_end_matches(" kB").parse().expect("memory is a number")
     }
 
     /// The time that its threads have had a CPU, in ticks of 10 ms.
