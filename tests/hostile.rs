@@ -1,6 +1,10 @@
 //! Peers that are slow, endless, broken or many: each gets what it deserves, and another client that
 //! uses the server meanwhile notices nothing.
-#![expect(clippy::expect_used, reason = "a helper of tests fails the test that it helps")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of tests fails the test that it helps"
+)]
 
 #[path = "hostile/broken.rs"]
 mod broken;
