@@ -5,6 +5,8 @@ mod jobs;
 
 use super::*;
 use crate::driver::simulated::Simulation;
+use crate::store::base_directory::BaseDirectory;
+use crate::sys::socket::Stream;
 
 pub(super) fn echo(value: &str) -> String {
     format!("GET /echo/{value} HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -275,6 +277,13 @@ fn connections_beyond_the_bound_are_told_so() {
     simulation.run();
     assert_eq!(statuses(&simulation.received(next)), ["200"]);
     assert_eq!(statuses(&simulation.received(peers[1])), ["200"]);
+}
+
+/// Goal: ten thousand quiet connections are cheap. `tests/hostile.rs` measures what they really take.
+#[test]
+fn a_quiet_connection_takes_few_bytes() {
+    let bytes = size_of::<Place<Stream, BaseDirectory>>();
+    assert!(bytes <= 512, "{bytes} bytes");
 }
 
 #[test]
