@@ -5,7 +5,8 @@ pub mod counters;
 pub mod mailbox;
 pub mod path_locks;
 pub mod queue;
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod schedules;
 
 use std::sync::PoisonError;

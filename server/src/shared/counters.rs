@@ -2,9 +2,11 @@
 
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+// Nothing else is read on the strength of these numbers, so no order beyond their own is needed.
+
 /// How many there are of something that must not become too many.
 ///
-/// Property: there are never more than its bound.
+/// Property: there are never more than its bound, and nobody is turned away while there are fewer.
 #[derive(Debug)]
 pub struct BoundedCount {
     count: AtomicUsize,
@@ -20,12 +22,9 @@ impl BoundedCount {
     /// One more, where that is allowed. Whoever is let in has to [`BoundedCount::leave`].
     #[must_use]
     pub fn try_enter(&self) -> bool {
-        // Nothing else is read on the strength of the count, so no order beyond its own is needed.
-        self.count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                (count < self.max).then_some(count + 1)
-            })
-            .is_ok()
+        // In one step: whoever adds first and looks then may turn another away who had room.
+        let one_more = |count| (count < self.max).then_some(count + 1);
+        self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
     /// One less.
@@ -41,6 +40,8 @@ impl BoundedCount {
 }
 
 /// How many of something there were since somebody last asked.
+///
+/// Property: each is reported once.
 #[derive(Debug)]
 pub struct Tally(AtomicU64);
 
@@ -55,7 +56,7 @@ impl Tally {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many there were since the last call: each is reported once.
+    /// How many there were since the last call.
     pub fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)
     }
@@ -78,5 +79,14 @@ mod tests {
         count.leave();
         assert_eq!([count.try_enter(), count.try_enter()], [true, false]);
         assert_eq!(count.count(), 2);
+        assert!(!BoundedCount::new(0).try_enter());
+    }
+
+    #[test]
+    fn tally_reports_each_once() {
+        let tally = Tally::new();
+        tally.add(1);
+        tally.add(2);
+        assert_eq!([tally.take(), tally.take()], [3, 0]);
     }
 }

@@ -1,7 +1,7 @@
 //! Jobs on their way to whoever is free: a [`Queue`] with many producers and many consumers.
 //!
-//! Property: what was pushed is popped exactly once, before or after closing; and closing wakes
-//! everybody who waits.
+//! Property: what was pushed is popped exactly once, before or after closing; no item waits while
+//! a consumer sleeps unwoken; and closing wakes everybody who sleeps.
 
 use std::collections::VecDeque;
 
@@ -19,6 +19,9 @@ pub struct Queue<T> {
 struct State<T> {
     /// Keeps its memory, so that a job costs no allocation once the queue has been as long before.
     items: VecDeque<T>,
+    /// Consumers that sleep, or are woken and not yet here again.
+    sleepers: usize,
+    /// Here and not beside the lock: nobody can fall asleep between looking at it and its change.
     closed: bool,
 }
 
@@ -34,7 +37,8 @@ pub enum Refused<T> {
 impl<T> Queue<T> {
     /// Empty and open.
     pub fn new() -> Queue<T> {
-        Queue { state: Mutex::new(State { items: VecDeque::new(), closed: false }), changed: Condvar::new() }
+        let state = State { items: VecDeque::new(), sleepers: 0, closed: false };
+        Queue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Appends `item`, unless `waiting_max` items wait already. The bound is the caller's: work
@@ -51,9 +55,14 @@ impl<T> Queue<T> {
             return Err(Refused::Full(item));
         }
         state.items.push_back(item);
+        // A wake is a system call even where nobody sleeps. Invariant: as many sleepers have been
+        // woken as items wait, or all of them; so an item beyond the sleepers needs none.
+        let wake = state.items.len() <= state.sleepers;
+        // Whoever is woken finds the lock free.
         drop(state);
-        // One item is work for one consumer; one that is busy looks again before it waits.
-        self.changed.notify_one();
+        if wake {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
@@ -67,7 +76,9 @@ impl<T> Queue<T> {
             if state.closed {
                 return None;
             }
+            state.sleepers += 1;
             state = self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state.sleepers -= 1;
         }
     }
 
@@ -96,6 +107,7 @@ mod tests {
     #[test]
     fn order_is_kept_and_the_bound_is_exact() {
         let queue = Queue::new();
+        assert_eq!(queue.try_push('a', 0), Err(Refused::Full('a')));
         assert_eq!(queue.try_push('a', 2), Ok(()));
         assert_eq!(queue.try_push('b', 2), Ok(()));
         assert_eq!(queue.try_push('c', 2), Err(Refused::Full('c')));
@@ -109,7 +121,67 @@ mod tests {
         let queue = Queue::new();
         assert_eq!(queue.try_push('a', 1), Ok(()));
         queue.close();
-        assert_eq!(queue.try_push('b', 9), Err(Refused::Closed('b')));
+        // Full as well: that it is closed is said first, for no room will help.
+        assert_eq!(queue.try_push('b', 1), Err(Refused::Closed('b')));
         assert_eq!([queue.pop(), queue.pop()], [Some('a'), None]);
+    }
+
+    #[test]
+    fn memory_is_kept_from_job_to_job() {
+        let queue = Queue::new();
+        let capacity = || lock(&queue.state).items.capacity();
+        let turn = |jobs| {
+            for job in 0..jobs {
+                assert_eq!(queue.try_push(job, jobs), Ok(()));
+            }
+            for job in 0..jobs {
+                assert_eq!(queue.pop(), Some(job));
+            }
+        };
+        turn(100);
+        let warm = capacity();
+        assert!(warm >= 100);
+        for jobs in 0..100 {
+            turn(jobs);
+            assert_eq!(capacity(), warm);
+        }
+    }
+
+    #[test]
+    fn sleeper_is_counted_until_it_is_back() {
+        let queue = Queue::new();
+        let sleepers = || lock(&queue.state).sleepers;
+        let slept = std::thread::scope(|scope| {
+            let consumer = scope.spawn(|| queue.pop());
+            // Ten seconds at most.
+            let slept = (0..10_000).any(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                sleepers() == 1
+            });
+            assert_eq!(queue.try_push('a', 1), Ok(()));
+            assert_eq!(consumer.join().unwrap(), Some('a'));
+            slept
+        });
+        assert!(slept);
+        assert_eq!(sleepers(), 0, "a push would wake nobody, at the price of a system call");
+    }
+
+    #[test]
+    fn queue_outlives_a_panic_under_its_lock() {
+        let queue = Queue::new();
+        assert_eq!(queue.try_push('a', 2), Ok(()));
+        let panicked = std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let _state = queue.state.lock();
+                    std::panic::resume_unwind(Box::new(()));
+                })
+                .join()
+                .is_err()
+        });
+        assert!(panicked && queue.state.is_poisoned());
+        assert_eq!(queue.try_push('b', 2), Ok(()));
+        queue.close();
+        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some('a'), Some('b'), None]);
     }
 }
