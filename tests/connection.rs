@@ -343,7 +343,7 @@ fn drain_closes_what_is_idle_and_finishes_what_is_not() {
 
 #[test]
 fn drain_lets_a_file_be_sent_to_its_end() {
-    let now = Now { instant: Instant::default(), date: HttpDate::from_unix_seconds(0) };
+    let now = Now::new(Instant::default(), 0);
     let mut output = Output::default();
     let mut connection = Connection::new(Arc::new(limits()), &now);
     let request = expand("GET /files/a {}\r\n");

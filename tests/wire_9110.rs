@@ -144,7 +144,7 @@ fn each_failure_has_its_status_and_says_why() {
         }
     }
     // The one answer that no request precedes.
-    let now = Now { instant: Instant::default(), date: HttpDate::from_unix_seconds(0) };
+    let now = Now::new(Instant::default(), 0);
     let mut output = Output::default();
     let (_, want) = Connection::refused(Arc::new(Limits::default()), &now, &mut output);
     assert_eq!(want, Want::Close { linger: true });

@@ -70,7 +70,7 @@ pub struct Pump<F> {
 impl<F: Files> Pump<F> {
     /// A new connection at time 0.
     pub fn new(files: F, limits: Arc<Limits>) -> Pump<F> {
-        let now = Now { instant: Instant::default(), date: HttpDate::from_unix_seconds(0) };
+        let now = Now::new(Instant::default(), 0);
         let unsent = Output { bytes: Vec::new(), answered: Some(Vec::new()) };
         let connection = Connection::new(limits, &now);
         Pump { files, connection, now, sent: Vec::new(), unsent, operations: Vec::new(), end: None }

@@ -1,27 +1,35 @@
 //! Files: operations on a tree of them, one atomic step each. Knows no HTTP.
 //!
-//! In reading order: [`path`] and [`operation`] are what can be asked, [`Store::run`] carries it
-//! out, with uploads in `upload` and `append`, removal in `remove`; [`directory`] is what it stands
-//! on, and [`base_directory`] the real one.
+//! In reading order: [`path`], [`condition`] and [`operation`] are what can be asked, [`Store::run`]
+//! carries it out, with reading in `read`, uploads in `upload` and `append`, removal in `remove`;
+//! `syncs` puts it on stable storage, and `recovery` undoes what a death left; [`directory`] is what
+//! it stands on, and [`base_directory`] the real one.
 
 mod append;
 pub mod base_directory;
+pub mod condition;
 mod content;
 pub mod directory;
 pub mod operation;
 pub mod path;
+mod read;
+mod recovery;
 mod remove;
 mod staged;
+mod syncs;
 mod upload;
+pub mod version;
 
 use std::ffi::CString;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 
 use crate::shared::path_locks::PathLocks;
-use directory::{Directory, Found, Kind, Wait};
+use directory::{Directory, Entry};
 use operation::{Operation, Outcome, StoreError, StoreErrorKind};
-use path::{FilePath, ParentPath};
+use path::ParentPath;
+use append::Undoing;
+use syncs::Syncs;
 pub use upload::Upload;
 
 /// How much an acknowledged write survives.
@@ -44,7 +52,10 @@ pub enum Durability {
 pub struct Store<D: Directory> {
     directory: Arc<D>,
     durability: Durability,
+    follow_links: bool,
     locks: PathLocks,
+    syncs: Syncs,
+    undoing: Undoing,
 }
 
 /// What a connection's next operation works on. It moves with the job, so nobody shares it.
@@ -61,7 +72,19 @@ pub enum Held<D: Directory> {
 impl<D: Directory> Store<D> {
     /// The tree of `directory`.
     pub fn new(directory: D, durability: Durability) -> Store<D> {
-        Store { directory: Arc::new(directory), durability, locks: PathLocks::new() }
+        Store {
+            syncs: Syncs::new(&directory),
+            directory: Arc::new(directory),
+            durability,
+            follow_links: false,
+            locks: PathLocks::new(),
+            undoing: Undoing::default(),
+        }
+    }
+
+    /// The same, where reads follow symbolic links that stay within the tree.
+    pub fn follow_links(self, follow_links: bool) -> Store<D> {
+        Store { follow_links, ..self }
     }
 
     /// Carries `operation` out; may wait for the disk. Where it fails nothing is held any more.
@@ -84,21 +107,12 @@ impl<D: Directory> Store<D> {
         if matches!(held, Held::Upload(_)) {
             return Err(operation);
         }
-        let Operation::Open(path) = operation else {
+        let Operation::Open(path, condition) = operation else {
             return Err(operation);
         };
-        let Some(_reading) = self.locks.try_read(path.as_bytes()) else {
-            return Err(Operation::Open(path));
-        };
-        match self.directory.open_file(path.as_c_str(), Wait::Never) {
-            // What stands in the way is looked for by a worker.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotADirectory) => {
-                Err(Operation::Open(path))
-            }
-            result => {
-                *held = Held::Nothing;
-                Ok(self.opened(&path, result, held).unwrap_or_else(Outcome::Failed))
-            }
+        match self.open_cached(&path, condition.as_deref(), held) {
+            Some(result) => Ok(result.unwrap_or_else(Outcome::Failed)),
+            None => Err(Operation::Open(path, condition)),
         }
     }
 
@@ -125,10 +139,9 @@ impl<D: Directory> Store<D> {
 
     fn try_run(&self, operation: Operation, held: &mut Held<D>) -> Result<Outcome, StoreError> {
         match operation {
-            Operation::Open(path) => {
+            Operation::Open(path, condition) => {
                 *held = Held::Nothing;
-                let _reading = self.locks.read(path.as_bytes());
-                self.opened(&path, self.directory.open_file(path.as_c_str(), Wait::Allowed), held)
+                self.open(&path, condition.as_deref(), held)
             }
             Operation::Stage(intent) => {
                 *held = Held::Nothing;
@@ -152,35 +165,10 @@ impl<D: Directory> Store<D> {
                 *held = Held::Nothing;
                 self.store(intent, &content)
             }
-            Operation::Delete(path) => {
+            Operation::Delete(path, condition) => {
                 *held = Held::Nothing;
-                self.remove(&path)
+                self.remove(&path, condition.as_deref())
             }
-        }
-    }
-
-    /// What it means that `path` was opened for reading.
-    fn opened(
-        &self,
-        path: &FilePath,
-        result: io::Result<Found<D::File>>,
-        held: &mut Held<D>,
-    ) -> Result<Outcome, StoreError> {
-        match result {
-            // Where only a directory can be meant, a file is not what was asked for.
-            Ok(Found::File(..)) if path.names_directory() => {
-                Err(StoreError::refused(StoreErrorKind::NotFound))
-            }
-            Ok(Found::File(file, length)) => {
-                *held = Held::File(file);
-                Ok(Outcome::Opened { length })
-            }
-            Ok(Found::Directory) => Err(StoreError::refused(StoreErrorKind::IsDirectory)),
-            Ok(Found::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
-            Err(error) => Err(match path.parent_and_name() {
-                Some((parent, _)) => self.not_opened(&parent, error),
-                None => StoreError::failed("openat2", error),
-            }),
         }
     }
 
@@ -192,14 +180,14 @@ impl<D: Directory> Store<D> {
     /// Why nothing in `parent` could be opened. The system says alike of a file and of a FIFO,
     /// socket or device that it is no directory.
     fn not_opened(&self, parent: &ParentPath, error: io::Error) -> StoreError {
-        let blocked = error.kind() == ErrorKind::NotADirectory;
+        let blocked = error.kind() == io::ErrorKind::NotADirectory;
         let mut error = StoreError::failed("openat2", error);
         if blocked {
             let kind = |(folder, name): (CString, CString)| {
                 self.directory.open_folder(&folder).and_then(|folder| self.directory.look_up(&folder, &name))
             };
-            let first = parent.steps().map(kind).find(|kind| !matches!(kind, Ok(Kind::Directory)));
-            if let Some(Ok(Kind::Other)) = first {
+            let first = parent.steps().map(kind).find(|kind| !matches!(kind, Ok(Entry::Directory)));
+            if let Some(Ok(Entry::Other)) = first {
                 error.kind = StoreErrorKind::NotRegular;
             }
         }

@@ -104,14 +104,14 @@ fn readers_see_whole_appends() {
     let reads = thread::scope(|scope| {
         let (store, finished) = (&store, &finished);
         let length = move |cached| {
-            let (mut held, operation) = (Held::Nothing, Operation::Open(path("log")));
+            let (mut held, operation) = (Held::Nothing, Operation::Open(path("log"), None));
             let outcome = if cached {
                 store.run_cached(operation, &mut held)
             } else {
                 Ok(store.run(operation, &mut held))
             };
             match outcome {
-                Ok(Outcome::Opened { length }) => Some(usize::try_from(length).unwrap()),
+                Ok(Outcome::Opened(version)) => Some(usize::try_from(version.length).unwrap()),
                 Ok(outcome) => panic!("{outcome:?}"),
                 Err(_) => None,
             }
