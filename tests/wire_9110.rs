@@ -11,7 +11,6 @@ use std::sync::Arc;
 use check::{Seen, check, check_each, inspect, send, send_to};
 use http_server::clock::{Instant, Now};
 use http_server::connection::{Connection, Output, Want};
-use http_server::http::date::HttpDate;
 use http_server::limits::Limits;
 use http_server::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
 use model::pump::Files;

@@ -1,6 +1,6 @@
 //! What the server is judged against.
 //!
-//! [`reference`] is the specification, [`alphabet`] what is tried on it and on the server,
+//! [`reference`] is the specification, [`alphabet`] what is tried on it and on the server, with [`terms`],
 //! [`wire`] reads answers as a strict client does, [`pump`] drives a connection without a socket,
 //! over a real store or over [`scripted`] files.
 
@@ -9,4 +9,5 @@ pub mod grammar;
 pub mod pump;
 pub mod reference;
 pub mod scripted;
+pub mod terms;
 pub mod wire;

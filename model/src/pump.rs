@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http_server::clock::{Instant, Now};
 use http_server::connection::{Connection, Input, Output, Want};
-use http_server::http::date::HttpDate;
 use http_server::limits::Limits;
 use http_server::store::directory::Directory;
 use http_server::store::operation::{Operation, Outcome};

@@ -25,10 +25,10 @@ use std::io;
 use std::sync::Arc;
 
 use crate::shared::path_locks::PathLocks;
+use append::Undoing;
 use directory::{Directory, Entry};
 use operation::{Operation, Outcome, StoreError, StoreErrorKind};
 use path::ParentPath;
-use append::Undoing;
 use syncs::Syncs;
 pub use upload::Upload;
 
@@ -65,8 +65,8 @@ pub enum Held<D: Directory> {
     Nothing,
     /// A file, open for reading.
     File(D::File),
-    /// An upload under way; it vanishes when it is dropped.
-    Upload(Upload<D>),
+    /// An upload under way; it vanishes when it is dropped. Boxed, because most connections hold none.
+    Upload(Box<Upload<D>>),
 }
 
 impl<D: Directory> Store<D> {
@@ -145,7 +145,7 @@ impl<D: Directory> Store<D> {
             }
             Operation::Stage(intent) => {
                 *held = Held::Nothing;
-                *held = Held::Upload(self.stage(intent)?);
+                *held = Held::Upload(Box::new(self.stage(intent)?));
                 Ok(Outcome::Staged)
             }
             Operation::Write(mut content) => {
@@ -159,7 +159,7 @@ impl<D: Directory> Store<D> {
                     return Err(nothing_staged());
                 };
                 self.add(&mut upload, &content)?;
-                self.publish(upload)
+                self.publish(*upload)
             }
             Operation::Store(intent, content) => {
                 *held = Held::Nothing;

@@ -2,10 +2,11 @@
 
 use super::entity_tag;
 use crate::http::date;
-use crate::http::entity_tag::{EntityTag, EntityTags, MalformedTags};
+use crate::http::entity_tag::{EntityTag, EntityTags};
 use crate::http::field::decimal;
 use crate::http::range::Ranges;
 use crate::http::request::Request;
+use crate::http::request_line::Method;
 use crate::store::condition::{Condition, Versions};
 use crate::store::version::Version;
 
@@ -22,14 +23,16 @@ pub struct WantedParts {
 ///
 /// # Errors
 /// Where a field is there that has to be understood and cannot be.
-pub fn read(request: &Request<'_>, now: i64) -> Result<Option<Box<Condition>>, MalformedTags> {
+pub fn read(request: &Request<'_>, now: i64) -> Result<Option<Box<Condition>>, Malformed> {
     let date = |name| request.single_value(name).and_then(|value| date::parse(value, now));
+    let tags = |name| EntityTags::read(request.values(name)).map_err(|_| Malformed::Tags);
     let condition = Condition {
         // RFC 9110 §13.1.1: a weak tag never matches here.
-        matches: versions(EntityTags::read(request.values("if-match"))?, |tag| !tag.weak),
+        matches: versions(tags("if-match")?, |tag| !tag.weak),
         unmodified_since: date("if-unmodified-since"),
-        differs: versions(EntityTags::read(request.values("if-none-match"))?, |_| true),
+        differs: versions(tags("if-none-match")?, |_| true),
         modified_since: date("if-modified-since"),
+        length: if request.method == Method::Patch { read_offset(request)? } else { None },
     };
     Ok((condition != Condition::default()).then(|| Box::new(condition)))
 }
@@ -53,27 +56,38 @@ pub fn read_parts(request: &Request<'_>) -> Option<Box<WantedParts>> {
     let of = match request.values("if-range").count() {
         0 => None,
         _ => Some(
-            request
-                .single_value("if-range")
-                .and_then(strong)
-                .and_then(|tag| entity_tag::read(tag.opaque)),
+            request.single_value("if-range").and_then(strong).and_then(|tag| entity_tag::read(tag.opaque)),
         ),
     };
     Some(Box::new(WantedParts { ranges, of }))
 }
 
-/// Reads `Upload-Offset`: how long a file has to be that is appended to.
-///
-/// # Errors
-/// Where it is not one number.
-pub fn read_offset(request: &Request<'_>) -> Result<Option<u64>, MalformedOffset> {
+/// `Upload-Offset`: how long a file has to be that is appended to.
+fn read_offset(request: &Request<'_>) -> Result<Option<u64>, Malformed> {
     match request.values("upload-offset").count() {
         0 => Ok(None),
-        1 => request.single_value("upload-offset").and_then(decimal).map(Some).ok_or(MalformedOffset),
-        _ => Err(MalformedOffset),
+        _ => {
+            let offset = request.single_value("upload-offset").and_then(decimal);
+            offset.map(Some).ok_or(Malformed::Offset)
+        }
     }
 }
 
-/// An `Upload-Offset` that is not one decimal number.
+/// A field that has to be understood and cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedOffset;
+pub enum Malformed {
+    /// `If-Match` or `If-None-Match`.
+    Tags,
+    /// `Upload-Offset`.
+    Offset,
+}
+
+impl Malformed {
+    /// One sentence for the peer.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Malformed::Tags => "If-Match or If-None-Match is neither * nor a list of entity tags",
+            Malformed::Offset => "Upload-Offset is not one decimal number",
+        }
+    }
+}

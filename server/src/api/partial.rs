@@ -98,9 +98,11 @@ mod tests {
         }
         assert_eq!(
             str::from_utf8(&output),
-            Ok("--part-of-1-2-3e8\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/1000\r\n\r\nxx\r\n\
+            Ok(
+                "--part-of-1-2-3e8\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/1000\r\n\r\nxx\r\n\
                 --part-of-1-2-3e8\r\nContent-Type: text/plain\r\nContent-Range: bytes 500-502/1000\r\n\r\nxxx\r\n\
-                --part-of-1-2-3e8--\r\n")
+                --part-of-1-2-3e8--\r\n"
+            )
         );
         assert_eq!(output.len() as u64, length);
     }

@@ -165,7 +165,7 @@ pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
         (Kind::ConditionFails, _) => {
             (Status::PRECONDITION_FAILED, "what is there is not what the request demands")
         }
-        (Kind::OffsetDiffers { length }, _) => {
+        (Kind::LengthDiffers { length }, _) => {
             let reason = "the file is not as long as Upload-Offset says";
             return Reply { about: About::Length(length), ..refusal(Status::CONFLICT, reason) };
         }

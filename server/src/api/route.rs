@@ -165,28 +165,18 @@ fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
     };
     let condition = match request.conditional.then(|| condition::read(request, now)).transpose() {
         Ok(condition) => condition.flatten(),
-        Err(_) => {
-            let reason = "If-Match or If-None-Match is neither * nor a list of entity tags";
-            return reply::refusal(Status::BAD_REQUEST, reason).into();
-        }
+        Err(malformed) => return reply::refusal(Status::BAD_REQUEST, malformed.reason()).into(),
     };
+    let upload = |path, mode, condition| Action::Upload(Intent { path, mode, condition });
     match request.method {
         Method::Options => reply::options(FILE_OPTIONS).into(),
         // RFC 9110 §14.5: taken for the whole file, a part of it would destroy the rest.
         Method::Put if request.content_range => {
             reply::refusal(Status::BAD_REQUEST, "PUT replaces whole files: Content-Range is refused").into()
         }
-        Method::Post => Action::Upload(Intent { path, mode: Mode::Create, condition, offset: None }),
-        Method::Put => Action::Upload(Intent { path, mode: Mode::Replace, condition, offset: None }),
-        Method::Patch => match request.conditional.then(|| condition::read_offset(request)).transpose() {
-            Ok(offset) => {
-                let offset = offset.flatten();
-                Action::Upload(Intent { path, mode: Mode::Append, condition, offset })
-            }
-            Err(_) => {
-                reply::refusal(Status::BAD_REQUEST, "Upload-Offset is not one decimal number").into()
-            }
-        },
+        Method::Post => upload(path, Mode::Create, condition),
+        Method::Put => upload(path, Mode::Replace, condition),
+        Method::Patch => upload(path, Mode::Append, condition),
         Method::Delete => Action::Delete(path, condition),
         _ => {
             let name = path.segments().next_back().unwrap_or_default();

@@ -38,17 +38,18 @@ impl Connection {
         output: &mut Output,
     ) -> Step {
         let keep = self.keeps(&exchange);
-        let begin = |status, (media_type, length): (&str, u64), part: Option<ContentRange>, output: &mut _| {
-            let head = FileHead {
-                status,
-                content: Some((media_type, length)),
-                version: Some(version),
-                content_range: part.as_ref(),
-                fields: ACCEPT_RANGES,
+        let begin =
+            |status, (media_type, length): (&str, u64), part: Option<ContentRange>, output: &mut _| {
+                let head = FileHead {
+                    status,
+                    content: Some((media_type, length)),
+                    version: Some(version),
+                    content_range: part.as_ref(),
+                    fields: ACCEPT_RANGES,
+                };
+                exchange.file(&head, keep, now, output);
+                Sending { status, length, parts: None }
             };
-            exchange.file(&head, keep, now, output);
-            Sending { status, length, parts: None }
-        };
         let (sending, range) = match partial::select(wanted, &version) {
             Selection::Whole => {
                 let length = version.length;

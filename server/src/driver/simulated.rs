@@ -238,7 +238,7 @@ impl Simulation {
     /// An upload that nobody knows of.
     pub(super) fn staged_upload(&self) -> Held<Simulated> {
         let mut held = Held::Nothing;
-        let intent = Intent { path: FilePath::parse(b"lost").unwrap(), mode: Mode::Create, condition: None, offset: None };
+        let intent = Intent { path: FilePath::parse(b"lost").unwrap(), mode: Mode::Create, condition: None };
         assert!(matches!(self.store.run(Operation::Stage(intent), &mut held), Outcome::Staged));
         held
     }

@@ -87,8 +87,7 @@ fn parse_asctime(text: &str) -> Option<i64> {
     seconds(number(year, 4)?, month, day, time)
 }
 
-const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -166,11 +165,9 @@ mod tests {
     #[test]
     fn three_formats_are_read() {
         // RFC 9110 §5.6.7 has these three.
-        for text in [
-            "Sun, 06 Nov 1994 08:49:37 GMT",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-            "Sun Nov  6 08:49:37 1994",
-        ] {
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
             assert_eq!(parse(text.as_bytes(), 784_111_777), Some(784_111_777), "{text}");
         }
         assert_eq!(parse(b"Wed Nov 16 08:49:37 1994", 0), Some(784_111_777 + 864_000));

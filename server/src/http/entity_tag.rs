@@ -93,7 +93,8 @@ mod tests {
     }
 
     fn list(tags: &'static [(bool, &'static str)]) -> Result<Option<EntityTags<'static>>, MalformedTags> {
-        let tag = |(weak, opaque): &(bool, &'static str)| EntityTag { weak: *weak, opaque: opaque.as_bytes() };
+        let tag =
+            |(weak, opaque): &(bool, &'static str)| EntityTag { weak: *weak, opaque: opaque.as_bytes() };
         Ok(Some(EntityTags::List(tags.iter().map(tag).collect())))
     }
 

@@ -151,8 +151,21 @@ mod tests {
         assert_eq!(Ranges::read(b"bytes=-99999999999999999999"), some(&[Last(u64::MAX)]));
         assert_eq!(Ranges::read(b"bytes=99999999999999999999-"), some(&[From(u64::MAX)]));
         for ignored in [
-            "", "bytes", "bytes=", "bytes=,", "bytes=-", "bytes=2-1", "bytes=a-", "bytes=1-b", "bytes=1",
-            "lines=1-2", "bytes =1-2", "bytes=1-2;3-4", "bytes=+1-2", "bytes=1--2", "bytes=0-0,x",
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=,",
+            "bytes=-",
+            "bytes=2-1",
+            "bytes=a-",
+            "bytes=1-b",
+            "bytes=1",
+            "lines=1-2",
+            "bytes =1-2",
+            "bytes=1-2;3-4",
+            "bytes=+1-2",
+            "bytes=1--2",
+            "bytes=0-0,x",
         ] {
             assert_eq!(Ranges::read(ignored.as_bytes()), None, "{ignored}");
         }
@@ -180,7 +193,11 @@ mod tests {
         check("bytes=-1", 0, Selection::Whole);
         check("bytes=-0", 0, Selection::Nothing);
         check("bytes=18446744073709551615-", u64::MAX, Selection::Nothing);
-        check("bytes=18446744073709551614-99999999999999999999", u64::MAX, Selection::Part(u64::MAX - 1..u64::MAX));
+        check(
+            "bytes=18446744073709551614-99999999999999999999",
+            u64::MAX,
+            Selection::Part(u64::MAX - 1..u64::MAX),
+        );
         check("bytes=-18446744073709551615", u64::MAX, Selection::Part(0..u64::MAX));
         check("bytes=20-30,5-6", 10, Selection::Part(5..7));
         check("bytes=20-30,40-", 10, Selection::Nothing);

@@ -52,7 +52,7 @@ impl<D: Directory> Store<D> {
         let Some(target) = self.open_for_append(&folder, name)? else { return Ok(None) };
         demand(intent, Some(target.1))?;
         let write = |end: (&D::File, u64)| write_all(&*self.directory, end, content);
-        self.append(&parent, &target, content.len() as u64, write).map(Some)
+        self.append(&parent, &target, content.len() as u64, write)
     }
 
     /// The file to append to and what it is; nothing where nothing is there.
@@ -70,31 +70,33 @@ impl<D: Directory> Store<D> {
         }
     }
 
-    /// Lets `write` write so many bytes at the end of a file whose path's lock is held.
+    /// Lets `write` write so many bytes at the end of a file whose path's lock is held; nothing where
+    /// another program has removed it.
     pub(super) fn append(
         &self,
         parent: &ParentPath,
         (file, before): &(D::File, Version),
         count: u64,
         write: impl FnOnce((&D::File, u64)) -> Result<(), StoreError>,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Option<Outcome>, StoreError> {
         if count == 0 {
-            return Ok(Outcome::Updated(*before));
+            return Ok(Some(Outcome::Updated(*before)));
         }
         if self.undoing.contains(before.inode) {
             return Err(StoreError::refused(StoreErrorKind::InputOutput));
         }
-        let record = self
-            .directory
-            .record_undo(parent.as_c_str(), file, *before)
-            .map_err(|error| StoreError::failed("linkat", error))?;
+        let record = match self.directory.record_undo(parent.as_c_str(), file, *before) {
+            // linkat(2): what has no name any more gets none.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.map_err(|error| StoreError::failed("linkat", error))?,
+        };
         let record = StagedEntry::of(&self.directory, record);
         let written = self
             .sync_area(record.name()?)
             .and_then(|()| write((file, before.length)))
             .and_then(|()| self.stamp(file));
         match written {
-            Ok(version) => self.finish_append(file, before, version, record),
+            Ok(version) => self.finish_append(file, before, version, record).map(Some),
             Err(error) => {
                 let restored = self.restore(file, before.length, before.modified);
                 let removed = match restored.and_then(|()| self.sync_content(file)) {

@@ -14,9 +14,9 @@ use std::path::Path;
 use super::directory::{Directory, Entry, Found, StagedName, Wait};
 use super::version::Version;
 use crate::clock;
+use crate::sys::file::{self, BENEATH, CACHED, Place, Status, WITHIN};
 #[cfg(test)]
 pub(crate) use crate::sys::identity;
-use crate::sys::file::{self, BENEATH, CACHED, Place, Status, WITHIN};
 use areas::Areas;
 use name::Name;
 pub use start::OpenError;

@@ -15,6 +15,9 @@ pub struct Condition {
     /// What is there has changed since this second; asked by readers only. Of no account with
     /// `differs`.
     pub modified_since: Option<i64>,
+    /// It is so many bytes long, for which nothing there counts as none; looked at last, and by
+    /// whoever appends only.
+    pub length: Option<u64>,
 }
 
 /// A choice of versions.
@@ -49,7 +52,7 @@ pub enum Verdict {
 }
 
 impl Condition {
-    /// Judges what is there, in the order of RFC 9110 §13.2.2.
+    /// Judges what is there, in the order of RFC 9110 §13.2.2; `length` apart.
     pub fn judge(&self, there: There, reads: bool) -> Verdict {
         let modified = match there {
             There::File(version) => Some(version.modified_seconds()),

@@ -32,8 +32,6 @@ pub struct Intent {
     pub mode: Mode,
     /// What has to be so when it takes effect. Most demand nothing, and pay for nothing.
     pub condition: Option<Box<Condition>>,
-    /// Of an append: how long the file has to be, for which nothing there counts as 0 bytes.
-    pub offset: Option<u64>,
 }
 
 /// What an upload does to a file that is there already.
@@ -91,7 +89,7 @@ pub enum StoreErrorKind {
     /// What is there is not what the condition demands.
     ConditionFails,
     /// The file is not as long as the append demands.
-    OffsetDiffers {
+    LengthDiffers {
         /// Bytes of the file; 0 where nothing is there.
         length: u64,
     },

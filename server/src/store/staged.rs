@@ -48,9 +48,7 @@ impl<D: Directory> StagedEntry<D> {
     /// Removes it now, where it matters whether that succeeds. Where it does not, it stays.
     pub(super) fn remove(mut self) -> Result<(), StoreError> {
         match self.name.take() {
-            Some(name) => {
-                self.directory.unstage(name).map_err(|error| StoreError::failed("unlinkat", error))
-            }
+            Some(name) => self.directory.unstage(name).map_err(|error| StoreError::failed("unlinkat", error)),
             None => Ok(()),
         }
     }

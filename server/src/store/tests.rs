@@ -30,7 +30,7 @@ fn path(encoded: &str) -> FilePath {
 }
 
 fn intent(mode: Mode, encoded: &str) -> Intent {
-    Intent { path: path(encoded), mode, condition: None, offset: None }
+    Intent { path: path(encoded), mode, condition: None }
 }
 
 /// The outcome in one word; of a file that was opened, its content.

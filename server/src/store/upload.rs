@@ -8,11 +8,11 @@ use std::ffi::CStr;
 use std::fmt;
 use std::io;
 
-use super::content::{copy_all, write_all};
+use super::Store;
 use super::condition::{There, Verdict};
+use super::content::{copy_all, write_all};
 use super::directory::{Directory, Entry};
 use super::operation::{Intent, Mode, Outcome, StoreError, StoreErrorKind};
-use super::Store;
 use super::path::ParentPath;
 use super::staged::StagedEntry;
 use super::version::Version;
@@ -105,11 +105,13 @@ impl<D: Directory> Store<D> {
                 let namespace = self.locks.share_namespace();
                 let _writing = self.locks.write(intent.path.as_bytes());
                 match self.open_folder(&parent) {
-                    Ok(folder) => match self.put(&mut staged, &folder, &intent, (&parent, name), namespace)? {
-                        Attempt::Done(outcome) => return Ok(outcome),
-                        Attempt::Contended => continue,
-                        Attempt::Elsewhere => near = true,
-                    },
+                    Ok(folder) => {
+                        match self.put(&mut staged, &folder, &intent, (&parent, name), namespace)? {
+                            Attempt::Done(outcome) => return Ok(outcome),
+                            Attempt::Contended => continue,
+                            Attempt::Elsewhere => near = true,
+                        }
+                    }
                     Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
                     Err(error) => return Err(error),
                 }
@@ -176,7 +178,8 @@ impl<D: Directory> Store<D> {
                 drop(namespace);
                 let (file, length) = (&staged.file, staged.length);
                 let copy = |end: (&D::File, u64)| copy_all(&*self.directory, file, length, end);
-                self.append(parent, &target, length, copy).map(Attempt::Done)
+                let outcome = self.append(parent, &target, length, copy)?;
+                Ok(outcome.map_or(Attempt::Contended, Attempt::Done))
             }
             (Some(_), Mode::Create | Mode::Replace) => {
                 let version = self.make_ready(staged)?;
@@ -306,20 +309,17 @@ fn attempt_failed(call: &'static str, error: io::Error) -> Result<Attempt, Store
     }
 }
 
-/// Refuses an upload whose condition or offset does not fit what is there.
+/// Refuses an upload whose condition does not fit what is there.
 pub(super) fn demand(intent: &Intent, there: Option<Version>) -> Result<(), StoreError> {
-    if let Some(condition) = &intent.condition
-        && condition.judge(there.map_or(There::Nothing, There::File), false) != Verdict::Holds
-    {
+    let Some(condition) = &intent.condition else { return Ok(()) };
+    if condition.judge(there.map_or(There::Nothing, There::File), false) != Verdict::Holds {
         return Err(StoreError::refused(StoreErrorKind::ConditionFails));
     }
     let length = there.map_or(0, |version| version.length);
-    match intent.offset {
-        Some(offset) if offset != length => {
-            Err(StoreError::refused(StoreErrorKind::OffsetDiffers { length }))
-        }
-        _ => Ok(()),
+    if condition.length.is_some_and(|demanded| demanded != length) {
+        return Err(StoreError::refused(StoreErrorKind::LengthDiffers { length }));
     }
+    Ok(())
 }
 
 /// Where an upload goes: only a path that can name a file will do.

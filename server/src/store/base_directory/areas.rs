@@ -188,7 +188,8 @@ impl Areas {
         let mut registered = Vec::new();
         for entry in entries(&self.first)? {
             let name = entry?.file_name();
-            let number = name.as_bytes().strip_prefix(REGISTERED).and_then(|number| str::from_utf8(number).ok());
+            let number =
+                name.as_bytes().strip_prefix(REGISTERED).and_then(|number| str::from_utf8(number).ok());
             let Some(number) = number.and_then(|number| number.parse().ok()) else { continue };
             let name = CString::new(name.as_bytes()).map_err(|_| ErrorKind::InvalidData)?;
             let path = file::read_link(Place { directory: self.first.as_fd(), name: &name });

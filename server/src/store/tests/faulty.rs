@@ -106,9 +106,15 @@ impl Faulty {
         self.calls_left.load(Ordering::SeqCst) == 0
     }
 
-    /// Files that could not be unstaged.
+    /// Whether a record stays by which an append will be undone.
+    pub(super) fn keeps_record(&self) -> bool {
+        !self.seen.lock().unwrap().records.is_empty()
+    }
+
+    /// Files that could not be unstaged, or must not be.
     pub(super) fn left_staged(&self) -> usize {
-        self.seen.lock().unwrap().left_staged
+        let seen = self.seen.lock().unwrap();
+        seen.left_staged + seen.records.len()
     }
 
     /// What of these requests a power cut could take back, and what they did wrong.
@@ -397,8 +403,9 @@ impl Directory for Faulty {
         self.noted(
             || self.inner.unstage(staged),
             |seen, result| {
-                seen.left_staged += usize::from(result.is_err());
-                if result.is_ok() {
+                if staged.undo.is_none() {
+                    seen.left_staged += usize::from(result.is_err());
+                } else if result.is_ok() {
                     seen.records_removed_unsynced |= seen.records.remove(&staged).is_some();
                 }
                 // What it is now, nobody asks for.
