@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The models, each of which prints a ledger line. Without `--cfg loom` they would vanish silently.
-const MODELS: [&str; 23] = [
+const MODELS: [&str; 26] = [
     "address_counts",
     "bounded_count",
     "bounded_count_refusal",
@@ -26,8 +26,11 @@ const MODELS: [&str; 23] = [
     "queue_full",
     "queue_push_close",
     "queue_stolen_wake",
+    "rounds_2",
+    "rounds_3",
     "shutdown",
     "shutdown_2w",
+    "stamps",
     "tally",
 ];
 

@@ -57,17 +57,17 @@ fn explore_changes(name: &'static str, preemptions: Option<usize>, threads: usiz
 
 #[test]
 fn change_is_synced_by_a_call_that_begins_behind_it() {
-    explore_changes("rounds_2", EVERY, 2, 1);
+    explore_changes("rounds_2", EVERY, 2, 200);
 }
 
 #[test]
 fn changes_share_a_call() {
-    explore_changes("rounds_3", FEW, 3, 1);
+    explore_changes("rounds_3", FEW, 3, 4800);
 }
 
 #[test]
 fn stamps_are_given_once() {
-    explore("stamps", EVERY, 1, 2, || {
+    explore("stamps", EVERY, 7, 2, || {
         let stamps = Arc::new(Stamps::after(0));
         let other = thread::spawn({
             let stamps = Arc::clone(&stamps);
