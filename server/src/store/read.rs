@@ -64,7 +64,9 @@ impl<D: Directory> Store<D> {
         condition: Option<&Condition>,
         held: &mut Held<D>,
     ) -> Result<Outcome, StoreError> {
-        for _ in 0..ATTEMPTS_MAX {
+        let mut attempts_left = ATTEMPTS_MAX;
+        loop {
+            attempts_left -= 1;
             let target = match self.directory.resolve(path.as_c_str()) {
                 Ok(target) => target,
                 Err(error) => return Err(StoreError::failed("openat2", error)),
@@ -75,11 +77,10 @@ impl<D: Directory> Store<D> {
             };
             match self.open_without_links(&target, condition, held) {
                 // It was moved, or a link put in its place: where do they lead now?
-                Err(error) if error.kind == StoreErrorKind::NotFound || is_link(&error) => {}
+                Err(error) if attempts_left > 0 && has_moved(&error) => {}
                 result => return result,
             }
         }
-        Err(StoreError::refused(StoreErrorKind::Busy))
     }
 
     /// What it means that `path` was opened.
@@ -114,6 +115,11 @@ impl<D: Directory> Store<D> {
             }),
         }
     }
+}
+
+/// Whether something else is there than a moment ago.
+fn has_moved(error: &StoreError) -> bool {
+    is_link(error) || error.source.as_ref().is_some_and(|source| source.kind() == ErrorKind::NotFound)
 }
 
 /// Whether a symbolic link is on the way.

@@ -3,6 +3,8 @@
 mod faults;
 mod faulty;
 mod kinds;
+mod links;
+mod recovery;
 mod start;
 mod threads;
 
@@ -12,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::base_directory::BaseDirectory;
+use super::directory::Found;
 use super::operation::{Intent, Mode};
 use super::path::FilePath;
 use super::version::Version;
