@@ -25,12 +25,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::shared::path_locks::PathLocks;
-use append::Undoing;
 use directory::{Directory, Entry};
 use operation::{Operation, Outcome, StoreError, StoreErrorKind};
 use path::ParentPath;
 use syncs::Syncs;
 pub use upload::Upload;
+use version::Version;
 
 /// How much an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub enum Durability {
 
 /// The tree of files that is served.
 ///
-/// Each operation takes effect at one point between its call and its return. A write holds its
-/// path's lock from the check that decides to the last sync, so a read, which holds it for the
-/// moment of opening, sees no version that is not final. Making holds a share of the namespace, so
+/// Each operation takes effect at one point between its call and its return. Whoever changes a path
+/// is the only one from the check that decides to the last sync, and alone with it where something
+/// could be seen that is not final yet; an append, which can take long, pins what was there instead. Making holds a share of the namespace, so
 /// no directory is removed under it; where parents have to be made it is owned, so that no request
 /// sees them without what they are made for.
 #[derive(Debug)]
@@ -53,9 +53,9 @@ pub struct Store<D: Directory> {
     directory: Arc<D>,
     durability: Durability,
     follow_links: bool,
-    locks: PathLocks,
+    /// With it what is being appended to: until an append is final, this is what there is.
+    locks: PathLocks<Version>,
     syncs: Syncs,
-    undoing: Undoing,
 }
 
 /// What a connection's next operation works on. It moves with the job, so nobody shares it.
@@ -78,7 +78,6 @@ impl<D: Directory> Store<D> {
             durability,
             follow_links: false,
             locks: PathLocks::new(),
-            undoing: Undoing::default(),
         }
     }
 

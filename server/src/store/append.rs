@@ -1,15 +1,12 @@
 //! Content behind the end of a file: all of it, or none.
 //!
-//! Property: nobody reads a part of an append, or one that is undone. Readers pin the length when
-//! they open the file, for which they need the path's lock; the appender holds it to the last sync.
-//! Where the process dies in between, a record among the staged files says what the file was: it
+//! Property: nobody reads a part of an append, or one that is undone. Until its last sync readers
+//! are given the version that was there, whose length they keep to however the file grows. Where the process dies in between, a record among the staged files says what the file was: it
 //! is there, as durable as was promised, before the first byte is written, and gone before the
 //! appender hears of success.
 
-use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 use super::Store;
 use super::content::write_all;
@@ -19,21 +16,7 @@ use super::path::ParentPath;
 use super::staged::StagedEntry;
 use super::upload::{demand, place};
 use super::version::Version;
-
-/// Inodes of files whose record could not be removed. At the next start they are cut to what it
-/// says, so nothing may be appended until then.
-#[derive(Debug, Default)]
-pub(super) struct Undoing(Mutex<BTreeSet<u64>>);
-
-impl Undoing {
-    fn contains(&self, inode: u64) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&inode)
-    }
-
-    fn insert(&self, inode: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(inode);
-    }
-}
+use crate::shared::path_locks::Changing;
 
 impl<D: Directory> Store<D> {
     /// Appends what is in memory, which need not be staged for that; nothing where no file is there.
@@ -43,7 +26,7 @@ impl<D: Directory> Store<D> {
         content: &[u8],
     ) -> Result<Option<Outcome>, StoreError> {
         let (parent, name) = place(intent)?;
-        let _writing = self.locks.write(intent.path.as_bytes());
+        let changing = self.locks.change(intent.path.as_bytes());
         let folder = match self.open_folder(&parent) {
             Ok(folder) => folder,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
@@ -52,7 +35,7 @@ impl<D: Directory> Store<D> {
         let Some(target) = self.open_for_append(&folder, name)? else { return Ok(None) };
         demand(intent, Some(target.1))?;
         let write = |end: (&D::File, u64)| write_all(&*self.directory, end, content);
-        self.append(&parent, &target, content.len() as u64, write)
+        self.append(&changing, &parent, &target, content.len() as u64, write)
     }
 
     /// The file to append to and what it is; nothing where nothing is there.
@@ -70,10 +53,11 @@ impl<D: Directory> Store<D> {
         }
     }
 
-    /// Lets `write` write so many bytes at the end of a file whose path's lock is held; nothing where
-    /// another program has removed it.
+    /// Lets `write` write so many bytes at the end of a file whose path nobody else changes; nothing
+    /// where another program has removed it.
     pub(super) fn append(
         &self,
+        changing: &Changing<'_, Version>,
         parent: &ParentPath,
         (file, before): &(D::File, Version),
         count: u64,
@@ -82,7 +66,8 @@ impl<D: Directory> Store<D> {
         if count == 0 {
             return Ok(Some(Outcome::Updated(*before)));
         }
-        if self.undoing.contains(before.inode) {
+        // A record stayed that will cut this file at the next start: nothing is built on it.
+        if changing.pinned().is_some_and(|pinned| pinned.inode == before.inode) {
             return Err(StoreError::refused(StoreErrorKind::InputOutput));
         }
         let record = match self.directory.record_undo(parent.as_c_str(), file, *before) {
@@ -91,56 +76,66 @@ impl<D: Directory> Store<D> {
             result => result.map_err(|error| StoreError::failed("linkat", error))?,
         };
         let record = StagedEntry::of(&self.directory, record);
+        changing.pin(*before);
         let written = self
             .sync_area(record.name()?)
             .and_then(|()| write((file, before.length)))
             .and_then(|()| self.stamp(file));
-        match written {
-            Ok(version) => self.finish_append(file, before, version, record).map(Some),
+        let error = match written {
+            Ok(version) => match self.finish_append(file, before, record) {
+                Ok(()) => {
+                    changing.alone().unpin();
+                    return Ok(Some(Outcome::Updated(version)));
+                }
+                Err(Unfinished { error, undone: true }) => error,
+                // It stays pinned.
+                Err(Unfinished { error, undone: false }) => return Err(error),
+            },
             Err(error) => {
                 let restored = self.restore(file, before.length, before.modified);
-                let removed = match restored.and_then(|()| self.sync_content(file)) {
-                    Ok(()) => record.remove(),
-                    Err(error) => {
-                        record.keep();
-                        Err(error)
-                    }
-                };
-                if removed.is_err() {
-                    self.undoing.insert(before.inode);
+                if restored.and_then(|()| self.sync_content(file)).is_err() {
+                    record.keep();
+                    return Err(error);
                 }
-                Err(error)
+                if record.remove().is_err() {
+                    return Err(error);
+                }
+                error
             }
-        }
+        };
+        changing.alone().unpin();
+        Err(error)
     }
 
-    /// All is written: the append takes effect when its record is gone.
+    /// All is written: the append is final when its record is gone.
     fn finish_append(
         &self,
         file: &D::File,
         before: &Version,
-        version: Version,
         record: StagedEntry<D>,
-    ) -> Result<Outcome, StoreError> {
-        let name = record.name()?;
+    ) -> Result<(), Unfinished> {
+        let unfinished = |error, undone| Unfinished { error, undone };
+        let name = record.name().map_err(|error| unfinished(error, false))?;
         if let Err(error) = self.sync_content(file) {
             // What a sync says that follows one that failed means nothing, so the record stays.
             let _ = self.restore(file, before.length, before.modified);
             record.keep();
-            self.undoing.insert(before.inode);
-            return Err(error);
+            return Err(unfinished(error, false));
         }
-        let error = match record.remove().map(|()| self.sync_area(name)) {
-            Ok(Ok(())) => return Ok(Outcome::Updated(version)),
-            Ok(Err(error)) => error,
-            Err(error) => {
-                self.undoing.insert(before.inode);
-                error
-            }
+        let (error, recorded) = match record.remove().map(|()| self.sync_area(name)) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => (error, false),
+            Err(error) => (error, true),
         };
-        // As before, as far as the file system still does what it is told.
         let restored = self.restore(file, before.length, before.modified);
-        let _ = restored.and_then(|()| self.sync_content(file));
-        Err(error)
+        let undone = restored.and_then(|()| self.sync_content(file)).is_ok() && !recorded;
+        Err(unfinished(error, undone))
     }
+}
+
+/// An append that failed at its end.
+struct Unfinished {
+    error: StoreError,
+    /// The file is what it was, and no record says that it is to become that.
+    undone: bool,
 }

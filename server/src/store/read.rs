@@ -6,7 +6,9 @@ use super::condition::{Condition, There, Verdict};
 use super::directory::{Directory, Found, Wait};
 use super::operation::{Outcome, StoreError, StoreErrorKind};
 use super::path::FilePath;
+use super::version::Version;
 use super::{Held, Store};
+use crate::shared::path_locks::Reading;
 
 /// How often links are looked at again that change meanwhile.
 const ATTEMPTS_MAX: usize = 8;
@@ -32,8 +34,8 @@ impl<D: Directory> Store<D> {
         condition: Option<&Condition>,
         held: &mut Held<D>,
     ) -> Option<Result<Outcome, StoreError>> {
-        let _reading = self.locks.try_read(path.as_bytes())?;
-        let result = self.directory.open_file(path.as_c_str(), Wait::Never);
+        let reading = self.locks.try_read(path.as_bytes())?;
+        let result = pinned(self.directory.open_file(path.as_c_str(), Wait::Never), &reading, path);
         if let Err(error) = &result {
             // What stands in the way is looked for by a worker.
             if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotADirectory)
@@ -52,8 +54,9 @@ impl<D: Directory> Store<D> {
         condition: Option<&Condition>,
         held: &mut Held<D>,
     ) -> Result<Outcome, StoreError> {
-        let _reading = self.locks.read(path.as_bytes());
-        self.opened(path, self.directory.open_file(path.as_c_str(), Wait::Allowed), condition, held)
+        let reading = self.locks.read(path.as_bytes());
+        let result = pinned(self.directory.open_file(path.as_c_str(), Wait::Allowed), &reading, path);
+        self.opened(path, result, condition, held)
     }
 
     /// Opens what links lead to by its own path, so that it is locked, and kept within bounds, as
@@ -114,6 +117,20 @@ impl<D: Directory> Store<D> {
                 None => StoreError::failed("openat2", error),
             }),
         }
+    }
+}
+
+/// What was opened, as far as it is final: while the file is appended to, what it was before.
+fn pinned<F>(
+    result: io::Result<Found<F>>,
+    reading: &Reading<'_, Version>,
+    path: &FilePath,
+) -> io::Result<Found<F>> {
+    match (result, reading.pinned(path.as_bytes())) {
+        (Ok(Found::File(file, version)), Some(pinned)) if pinned.inode == version.inode => {
+            Ok(Found::File(file, *pinned))
+        }
+        (result, _) => result,
     }
 }
 

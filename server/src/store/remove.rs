@@ -43,14 +43,16 @@ impl<D: Directory> Store<D> {
         condition: Option<&Condition>,
     ) -> Result<bool, StoreError> {
         let _namespace = self.locks.share_namespace();
-        let _writing = self.locks.write(path.as_bytes());
+        let changing = self.locks.change(path.as_bytes());
         let folder = self.open_folder(parent)?;
         match self.directory.look_up(&folder, name) {
             Ok(Entry::File(_)) if path.names_directory() => {
                 Err(StoreError::refused(StoreErrorKind::NotFound))
             }
             Ok(Entry::File(version)) => {
-                demand(condition, There::File(version))?;
+                let pinned = changing.pinned().filter(|pinned| pinned.inode == version.inode);
+                demand(condition, There::File(pinned.unwrap_or(version)))?;
+                let _alone = changing.alone();
                 self.remove_name(parent, &folder, name)?;
                 Ok(true)
             }
@@ -93,7 +95,8 @@ impl<D: Directory> Store<D> {
         condition: Option<&Condition>,
     ) -> Result<(), StoreError> {
         let _namespace = self.locks.own_namespace();
-        let _writing = self.locks.write(path.as_bytes());
+        let changing = self.locks.change(path.as_bytes());
+        let _alone = changing.alone();
         let folder = self.open_folder(parent)?;
         demand(condition, There::Directory)?;
         match self.directory.remove_folder(&folder, name) {

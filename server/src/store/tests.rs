@@ -204,7 +204,8 @@ fn cached_open_gives_back_what_might_wait() {
     let mut held = Held::Nothing;
     let outcome = store.run_cached(Operation::Open(path("a"), None), &mut held);
     assert!(matches!((outcome, held), (Ok(Outcome::Opened(Version { length: 1, .. })), Held::File(_))));
-    let writing = store.locks.write(b"a");
+    let changing = store.locks.change(b"a");
+    let writing = changing.alone();
     let outcome = store.run_cached(Operation::Open(path("a"), None), &mut Held::Nothing);
     assert_eq!(outcome.unwrap_err(), Operation::Open(path("a"), None));
     drop(writing);

@@ -16,6 +16,7 @@ use super::operation::{Intent, Mode, Outcome, StoreError, StoreErrorKind};
 use super::path::ParentPath;
 use super::staged::StagedEntry;
 use super::version::Version;
+use crate::shared::path_locks::Changing;
 
 /// An upload under way: its content so far is staged. Dropped, it leaves nothing behind.
 pub struct Upload<D: Directory> {
@@ -47,10 +48,11 @@ impl<D: Directory> Store<D> {
     pub(super) fn stage(&self, intent: Intent) -> Result<Upload<D>, StoreError> {
         let (parent, name) = place(&intent)?;
         let reading = self.locks.read(intent.path.as_bytes());
+        let pinned = reading.pinned(intent.path.as_bytes());
         match self.open_folder(&parent) {
             Ok(folder) => {
                 // An append to what is there changes no entry.
-                if self.decide(&folder, name, &intent)?.is_none() || intent.mode != Mode::Append {
+                if self.decide(&folder, name, &intent, pinned)?.is_none() || intent.mode != Mode::Append {
                     self.directory
                         .may_change_entries(&folder)
                         .map_err(|error| StoreError::failed("faccessat2", error))?;
@@ -103,15 +105,14 @@ impl<D: Directory> Store<D> {
         for _ in 0..ATTEMPTS_MAX {
             {
                 let namespace = self.locks.share_namespace();
-                let _writing = self.locks.write(intent.path.as_bytes());
+                let changing = self.locks.change(intent.path.as_bytes());
+                let at = Target { changing, parent: &parent, name };
                 match self.open_folder(&parent) {
-                    Ok(folder) => {
-                        match self.put(&mut staged, &folder, &intent, (&parent, name), namespace)? {
-                            Attempt::Done(outcome) => return Ok(outcome),
-                            Attempt::Contended => continue,
-                            Attempt::Elsewhere => near = true,
-                        }
-                    }
+                    Ok(folder) => match self.put(&mut staged, &folder, &intent, &at, namespace)? {
+                        Attempt::Done(outcome) => return Ok(outcome),
+                        Attempt::Contended => continue,
+                        Attempt::Elsewhere => near = true,
+                    },
                     Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
                     Err(error) => return Err(error),
                 }
@@ -124,9 +125,10 @@ impl<D: Directory> Store<D> {
             // Alone until the file is there: no request sees its parents without it, and none puts
             // anything into one before it is as durable as its content will be.
             let namespace = self.locks.own_namespace();
-            let _writing = self.locks.write(intent.path.as_bytes());
+            let changing = self.locks.change(intent.path.as_bytes());
+            let at = Target { changing, parent: &parent, name };
             match self.make_parents(&parent) {
-                Ok(folder) => match self.put(&mut staged, &folder, &intent, (&parent, name), namespace)? {
+                Ok(folder) => match self.put(&mut staged, &folder, &intent, &at, namespace)? {
                     Attempt::Done(outcome) => return Ok(outcome),
                     // Where the parents are now, the first attempt finds that out again.
                     Attempt::Contended | Attempt::Elsewhere => {}
@@ -153,18 +155,21 @@ impl<D: Directory> Store<D> {
         Ok(staged)
     }
 
-    /// One attempt, with the path's lock.
+    /// One attempt, while nobody else changes the path.
     fn put<N>(
         &self,
         staged: &mut Staged<D>,
         folder: &D::Folder,
         intent: &Intent,
-        (parent, name): (&ParentPath, &CStr),
+        at: &Target<'_>,
         namespace: N,
     ) -> Result<Attempt, StoreError> {
-        match (self.decide(folder, name, intent)?, intent.mode) {
+        let name = at.name;
+        match (self.decide(folder, name, intent, at.changing.pinned().as_ref())?, intent.mode) {
             (None, _) => {
                 let version = self.make_ready(staged)?;
+                let mut alone = at.changing.alone();
+                alone.unpin();
                 self.publish_new((&mut staged.entry, version), folder, name)
             }
             (Some(_), Mode::Append) => {
@@ -178,11 +183,12 @@ impl<D: Directory> Store<D> {
                 drop(namespace);
                 let (file, length) = (&staged.file, staged.length);
                 let copy = |end: (&D::File, u64)| copy_all(&*self.directory, file, length, end);
-                let outcome = self.append(parent, &target, length, copy)?;
+                let outcome = self.append(&at.changing, at.parent, &target, length, copy)?;
                 Ok(outcome.map_or(Attempt::Contended, Attempt::Done))
             }
             (Some(_), Mode::Create | Mode::Replace) => {
                 let version = self.make_ready(staged)?;
+                let _alone = at.changing.alone();
                 self.publish_over((&mut staged.entry, version), folder, name)
             }
         }
@@ -194,9 +200,13 @@ impl<D: Directory> Store<D> {
         folder: &D::Folder,
         name: &CStr,
         intent: &Intent,
+        pinned: Option<&Version>,
     ) -> Result<Option<Version>, StoreError> {
         match self.directory.look_up(folder, name) {
             Ok(Entry::File(version)) => {
+                // While the file is appended to, it is what it was.
+                let version =
+                    pinned.filter(|pinned| pinned.inode == version.inode).copied().unwrap_or(version);
                 demand(intent, Some(version))?;
                 match intent.mode {
                     Mode::Create => Err(StoreError::refused(StoreErrorKind::FileExists)),
@@ -289,6 +299,13 @@ impl<D: Directory> Store<D> {
         staged.ready = Some(version);
         Ok(version)
     }
+}
+
+/// Where an upload is to take effect.
+struct Target<'a> {
+    changing: Changing<'a, Version>,
+    parent: &'a ParentPath,
+    name: &'a CStr,
 }
 
 /// What came of an attempt to make an upload take effect.

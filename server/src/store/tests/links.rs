@@ -84,7 +84,8 @@ fn links_are_no_way_around_the_lock_of_their_target() {
     let (directory, store) = following();
     assert_eq!(upload(&store, Mode::Create, "file", "content"), "Created");
     symlink("file", directory.path().join("link")).unwrap();
-    let writing = store.locks.write(b"file");
+    let changing = store.locks.change(b"file");
+    let writing = changing.alone();
     let condition = None;
     let outcome = store.run_cached(Operation::Open(path("link"), condition), &mut Held::Nothing);
     assert_eq!(outcome.unwrap_err(), Operation::Open(path("link"), None));
