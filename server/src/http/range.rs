@@ -238,8 +238,8 @@ mod tests {
                 })
                 .collect();
             let parts = match Ranges::Some(specs.clone()).select(length) {
-                Selection::Whole => vec![0..length],
-                Selection::Part(part) => vec![part],
+                Selection::Whole => std::iter::once(0..length).collect(),
+                Selection::Part(part) => std::iter::once(part).collect(),
                 Selection::Parts(parts) => parts,
                 Selection::Nothing => Vec::new(),
             };

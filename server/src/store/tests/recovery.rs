@@ -1,6 +1,7 @@
 //! What a server left that died: undone at the next start, and only that.
 
 use std::ffi::CStr;
+use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
@@ -93,14 +94,14 @@ fn time_of_a_recovery_goes_by_what_was_left() {
         assert_eq!(upload(&store, Mode::Create, name, "x"), "Created");
     }
     drop(store);
-    fs::set_permissions(directory.path().join("d"), std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    let closed = directory.path().join("d");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     for number in 0..50 {
         fs::write(directory.path().join(format!(".http_server/{number}")), "left").unwrap();
     }
     let _store = restart(directory.path(), Durability::Cache);
     assert_eq!(listing(&directory.path().join(".http_server")), [""; 0]);
-    fs::set_permissions(directory.path().join("d"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]
