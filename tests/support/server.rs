@@ -71,10 +71,17 @@ impl Server {
         Server::launch(command, home, "0", flags, Stderr::Read)
     }
 
+    /// The same on `data` in `home`, where something may have been made ready.
+    #[track_caller]
+    pub fn start_in(home: Arc<TempDir>, flags: &[&str]) -> Server {
+        Server::launch(Command::new(binary()), home, "0", flags, Stderr::Read)
+    }
+
     /// Kills this server, and starts another one on its directory and port.
     #[track_caller]
     pub fn kill_and_restart(mut self, flags: &[&str]) -> Server {
-        self.child.kill().expect("the server runs");
+        // It may be gone already.
+        let _ = self.child.kill();
         self.expect_exit();
         let port = self.address.port().to_string();
         Server::launch(Command::new(binary()), Arc::clone(&self.home), &port, flags, Stderr::Read)

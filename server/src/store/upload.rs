@@ -169,6 +169,7 @@ impl<D: Directory> Store<D> {
             (None, _) => {
                 let version = self.make_ready(staged)?;
                 let mut alone = at.changing.alone();
+                // Whatever was there is gone.
                 alone.unpin();
                 self.publish_new((&mut staged.entry, version), folder, name)
             }
@@ -188,8 +189,12 @@ impl<D: Directory> Store<D> {
             }
             (Some(_), Mode::Create | Mode::Replace) => {
                 let version = self.make_ready(staged)?;
-                let _alone = at.changing.alone();
-                self.publish_over((&mut staged.entry, version), folder, name)
+                let mut alone = at.changing.alone();
+                let published = self.publish_over((&mut staged.entry, version), folder, name);
+                if let Ok(Attempt::Done(_)) = published {
+                    alone.unpin();
+                }
+                published
             }
         }
     }
