@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tests::PATIENCE;
@@ -30,6 +31,8 @@ pub(crate) struct Files {
     pub(crate) contents: BTreeMap<String, Option<Vec<u8>>>,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) acknowledged: u64,
+    /// The file system failed beneath the server.
+    pub(crate) refused: bool,
     /// Makes each content another one.
     number: u64,
 }
@@ -45,13 +48,18 @@ pub(crate) struct InFlight {
 impl Files {
     pub(crate) fn new(client: u64) -> Files {
         let names = ["a", "d/b", "d/e/c", "log"].map(|name| (format!("{client}/{name}"), None));
-        Files { contents: names.into(), in_flight: None, acknowledged: 0, number: 0 }
+        Files { contents: names.into(), in_flight: None, acknowledged: 0, refused: false, number: 0 }
     }
 }
 
 /// Writes until the connection breaks.
-pub(crate) fn write_until_broken(address: SocketAddr, mut files: Files, mut random: Random) -> Files {
-    if let Err(error) = write(address, &mut files, &mut random) {
+pub(crate) fn write_until_broken(
+    address: SocketAddr,
+    mut files: Files,
+    mut random: Random,
+    deaf: &AtomicBool,
+) -> Files {
+    if let Err(error) = write(address, &mut files, &mut random, deaf) {
         let gone = [
             ErrorKind::ConnectionReset,
             ErrorKind::ConnectionRefused,
@@ -64,7 +72,7 @@ pub(crate) fn write_until_broken(address: SocketAddr, mut files: Files, mut rand
     files
 }
 
-fn write(address: SocketAddr, files: &mut Files, random: &mut Random) -> io::Result<()> {
+fn write(address: SocketAddr, files: &mut Files, random: &mut Random, deaf: &AtomicBool) -> io::Result<()> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -91,8 +99,12 @@ fn write(address: SocketAddr, files: &mut Files, random: &mut Random) -> io::Res
         };
         files.in_flight = Some(InFlight { name: name.clone(), method, result: result.clone() });
         let status = exchange(&mut stream, method, &name, &content)?;
-        if status == 500 {
-            // The file system was shut down beneath the server.
+        if deaf.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        if matches!(status, 500 | 403) {
+            // As the system says, where its disk is gone.
+            files.refused = true;
             return Ok(());
         }
         assert_eq!(status, expected, "{method} {name}");
