@@ -7,16 +7,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests fails the test that it helps")]
 
+#[path = "crash_model/broken.rs"]
+mod broken;
 #[path = "crash_model/driver.rs"]
 mod driver;
 #[path = "crash_model/enumeration.rs"]
 mod enumeration;
 
+use broken::{Broken, WRONG, Wrong};
 use driver::Style;
 use enumeration::{Beginning, Counts, Enumeration};
 use http_server::store::Durability;
 use model::alphabet::Request;
-use model::simulated::Simulated;
+use model::simulated::{Fault, Simulated};
 
 /// What is there at first: a file that ends shortly before the end of a block, one in a directory,
 /// and an empty directory.
@@ -58,17 +61,21 @@ fn operation(number: usize, place: usize) -> (Request, Style) {
     (request, if part == 0 { Style::Whole } else { Style::Parts(part) })
 }
 
+fn pairs() -> impl Iterator<Item = [(Request, Style); 2]> {
+    let numbers = 0..OPERATIONS.len();
+    numbers
+        .clone()
+        .flat_map(move |first| numbers.clone().map(move |second| [operation(first, 0), operation(second, 1)]))
+}
+
 /// Every pair, which has each operation alone in it.
 fn try_pairs(durability: Durability) -> Counts {
     let beginning = Beginning::of(BEGINNING);
     let mut counts = Counts::default();
     for plain in [false, true] {
         let mut enumeration = Enumeration::new(|disk: Simulated| disk, durability, plain);
-        for first in 0..OPERATIONS.len() {
-            for second in 0..OPERATIONS.len() {
-                let pair = [operation(first, 0), operation(second, 1)];
-                enumeration.try_sequence(&beginning, &pair).unwrap_or_else(|error| panic!("{error}"));
-            }
+        for pair in pairs() {
+            enumeration.try_sequence(&beginning, &pair).unwrap_or_else(|error| panic!("{error}"));
         }
         counts += enumeration.counts;
     }
@@ -81,4 +88,85 @@ fn every_crash_of_every_pair_leaves_what_is_allowed() {
     let disk = try_pairs(Durability::Disk);
     let cache = try_pairs(Durability::Cache);
     println!("{disk:?} {cache:?} {:?}", started.elapsed());
+}
+
+/// Goal: what a recovery leaves is as good a beginning as any. Method: a crash in the middle of one
+/// operation, a recovery, and every crash of another one.
+fn try_two_lives(durability: Durability) -> Counts {
+    let beginning = Beginning::of(BEGINNING);
+    let mut counts = Counts::default();
+    for plain in [false, true] {
+        let mut enumeration = Enumeration::new(|disk: Simulated| disk, durability, plain).choices_max(1 << 4);
+        for (first, second) in two_lives() {
+            enumeration.try_two_lives(&beginning, &first, &second).unwrap_or_else(|error| panic!("{error}"));
+        }
+        counts += enumeration.counts;
+    }
+    counts
+}
+
+/// What is under way at the first crash: what leaves most to recover from.
+const FIRST: [&str; 4] = ["POST p/q/n 1:5", "PUT a 1:4100", "PATCH a 1:10", "DELETE a"];
+/// What comes after the recovery: it builds on what is there, or takes its place, or removes it.
+const SECOND: [&str; 3] = ["PATCH a 1:10", "PUT a 1:5", "DELETE a"];
+
+fn two_lives() -> impl Iterator<Item = ((Request, Style), (Request, Style))> {
+    let of = |names: &'static [&str]| {
+        (0..OPERATIONS.len()).filter(move |number| names.contains(&OPERATIONS[*number].0))
+    };
+    of(&FIRST)
+        .flat_map(move |first| of(&SECOND).map(move |second| (operation(first, 0), operation(second, 1))))
+}
+
+#[test]
+fn every_crash_after_a_recovery_leaves_what_is_allowed() {
+    let started = std::time::Instant::now();
+    let disk = try_two_lives(Durability::Disk);
+    println!("{disk:?} {:?}", started.elapsed());
+}
+
+/// Goal: a call that fails leaves old or new, and nothing else behind. Method: each operation, the
+/// first, second, … call of which goes wrong, until it no longer comes to that call; then a crash.
+#[test]
+fn each_call_can_fail_and_each_crash_leaves_old_or_new() {
+    const EIO: i32 = 5;
+    const ENOSPC: i32 = 28;
+    let beginning = Beginning::of(BEGINNING);
+    let (mut counts, mut failures) = (Counts::default(), 0);
+    let faults = [Fault::Error(EIO), Fault::Error(ENOSPC), Fault::Short, Fault::Interrupted];
+    for (durability, plain) in
+        [Durability::Disk, Durability::Cache].map(|level| [(level, false), (level, true)]).concat()
+    {
+        let mut enumeration = Enumeration::new(|disk: Simulated| disk, durability, plain).choices_max(1 << 6);
+        for (number, fault) in (0..OPERATIONS.len()).flat_map(|number| faults.map(|fault| (number, fault))) {
+            for nth in 1.. {
+                let tried = enumeration.try_fault(&beginning, &operation(number, 0), fault, nth);
+                let (struck, failed) =
+                    tried.unwrap_or_else(|error| panic!("{durability:?}, {plain}: {error}"));
+                failures += u64::from(failed);
+                if !struck {
+                    break;
+                }
+            }
+        }
+        counts += enumeration.counts;
+    }
+    println!("crash_model:faults cases={} failures={failures} states={}", counts.histories, counts.states);
+}
+
+/// Goal: the enumeration sees what is wrong. Method: protocols that break one rule each.
+#[test]
+fn wrong_protocols_are_caught() {
+    for wrong in WRONG {
+        let beginning = Beginning::of(BEGINNING);
+        let wrap = |disk: Simulated| Broken::new(disk, wrong);
+        let mut enumeration = Enumeration::new(wrap, Durability::Disk, false);
+        let found = pairs().find_map(|pair| enumeration.try_sequence(&beginning, &pair).err());
+        let found = found.or_else(|| {
+            two_lives()
+                .find_map(|(first, second)| enumeration.try_two_lives(&beginning, &first, &second).err())
+        });
+        println!("{wrong:?} {} states: {}\n", enumeration.counts.states, found.unwrap_or_default());
+        let _ = Wrong::NotCut;
+    }
 }

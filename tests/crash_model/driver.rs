@@ -79,7 +79,7 @@ impl Judge {
     }
 
     /// The terms of a request in the store's words.
-    fn condition(&self, request: &Request) -> Condition {
+    pub(crate) fn condition(&self, request: &Request) -> Condition {
         let version = |number: &u64| {
             let never = Version { inode: 0, modified: 0, length: *number };
             self.versions.get(number).copied().unwrap_or(never)

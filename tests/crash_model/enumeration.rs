@@ -1,23 +1,21 @@
 //! Every crash of a history, and of the recovery from it: [`Enumeration`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::AddAssign;
 use std::rc::Rc;
 
+use http_server::store::condition::Condition;
 use http_server::store::directory::Directory;
 use http_server::store::version::Version;
 use http_server::store::{Durability, Store};
 use model::alphabet::Request;
-use model::simulated::{History, Image, Simulated, Tree};
+use model::simulated::{Fault, History, Image, Simulated, Tree};
 
 use super::driver::{Judge, Style, perform, show};
 
 /// When it all begins, in nanoseconds since 1970.
 pub(crate) const START: i64 = 1_700_000_000_000_000_000;
 const SECOND: i64 = 1_000_000_000;
-
-/// Choices of pending changes that are tried for one crash; of more, so many are drawn.
-const CHOICES_MAX: u64 = 1 << 10;
 
 /// What was tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +76,8 @@ pub(crate) struct Enumeration<F> {
     wrap: F,
     durability: Durability,
     plain: bool,
+    /// Choices of pending changes that are tried for one crash; of more, so many are drawn.
+    choices_max: u64,
     pub(crate) counts: Counts,
     trees: HashMap<Image, Rc<Tree>>,
     recovered: HashMap<Image, Rc<Recovered>>,
@@ -85,8 +85,14 @@ pub(crate) struct Enumeration<F> {
 
 impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
     pub(crate) fn new(wrap: F, durability: Durability, plain: bool) -> Enumeration<F> {
-        let counts = Counts::default();
-        Enumeration { wrap, durability, plain, counts, trees: HashMap::new(), recovered: HashMap::new() }
+        let (counts, choices_max) = (Counts::default(), 1 << 10);
+        let (trees, recovered) = (HashMap::new(), HashMap::new());
+        Enumeration { wrap, durability, plain, choices_max, counts, trees, recovered }
+    }
+
+    /// The same with fewer choices.
+    pub(crate) fn choices_max(self, choices_max: u64) -> Enumeration<F> {
+        Enumeration { choices_max, ..self }
     }
 
     pub(crate) fn store(&self, disk: &Simulated) -> Store<D> {
@@ -105,30 +111,130 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
     ) -> Result<(), String> {
         let disk = self.disk(&beginning.image);
         let store = self.store(&disk);
-        let mut judge = beginning.judge.clone();
-        // The tree behind each request, and the events until there.
-        let mut trees = vec![(disk.tree(), 0)];
+        self.counts.histories += 1;
+        self.try_on(&disk, &store, beginning.judge.clone(), requests).map_err(|error| {
+            let story: Vec<String> =
+                requests.iter().map(|(request, style)| format!("{request} {style:?}")).collect();
+            format!("{story:?}: {error}")
+        })
+    }
+
+    /// The same on a disk to which something has happened already.
+    fn try_on(
+        &mut self,
+        disk: &Simulated,
+        store: &Store<D>,
+        mut judge: Judge,
+        requests: &[(Request, Style)],
+    ) -> Result<(), String> {
+        // Behind each request the tree, and how many events and versions there were.
+        let mut trees = vec![(disk.tree(), disk.events(), judge.versions.len())];
+        let mut judged = Ok(());
         for (number, (request, style)) in requests.iter().enumerate() {
             disk.set_time(START + SECOND * number as i64);
-            judge.perform(&store, request, *style)?;
-            judge.check_tree(&disk.tree())?;
-            check_nothing_left(&disk)?;
-            trees.push((disk.tree(), disk.events()));
+            judge.perform(store, request, *style)?;
+            judged = judged.and(judge.check_tree(&disk.tree())).and(check_nothing_left(disk));
+            trees.push((disk.tree(), disk.events(), judge.versions.len()));
         }
         let history = disk.history();
-        self.counts.histories += 1;
-        for end in 0..=history.len() {
-            let done = trees.iter().rposition(|(_, events)| *events <= end).unwrap_or(0);
-            let mut allowed = vec![trees[done].0.clone()];
-            if end > trees[done].1 {
-                allowed.extend(on_the_way(&trees[done].0, &trees[done + 1].0));
+        let versions: Vec<Version> = judge.versions.values().copied().collect();
+        for end in trees[0].1..=history.len() {
+            let done = trees.iter().rposition(|(_, events, _)| *events <= end).unwrap_or(0);
+            let (tree, events, given) = &trees[done];
+            let mut allowed = vec![tree.clone()];
+            if end > *events {
+                allowed.extend(on_the_way(tree, &trees[done + 1].0));
             }
-            let versions: Vec<Version> = judge.versions.values().copied().collect();
-            self.try_crash(&history, end, &allowed, &versions).map_err(|error| {
-                let story: Vec<String> =
-                    requests.iter().map(|(request, style)| format!("{request} {style:?}")).collect();
-                format!("{story:?}, {done} done, {error}")
-            })?;
+            self.try_crash(&history, end, &allowed, &versions[..*given])
+                .map_err(|error| format!("{done} done, {error}"))?;
+        }
+        // Last, because a crash says more.
+        judged
+    }
+
+    /// Performs a request, the n-th call of which goes wrong, and then crashes at each point. The
+    /// store has to go on. Whether it came to that call, and whether the request failed.
+    pub(crate) fn try_fault(
+        &mut self,
+        beginning: &Beginning,
+        (request, style): &(Request, Style),
+        fault: Fault,
+        nth: usize,
+    ) -> Result<(bool, bool), String> {
+        let (mut judge, disk) = (beginning.judge.clone(), self.disk(&beginning.image));
+        judge.perform(&self.store(&disk), request, *style)?;
+        let (new, disk) = (disk.tree(), self.disk(&beginning.image));
+        let (old, store) = (disk.tree(), self.store(&disk));
+        disk.fail(fault, nth);
+        let condition = beginning.judge.condition(request);
+        let status = perform(&store, request, condition, *style)?.status;
+        let struck = disk.repair();
+        let wrong = |error: String| {
+            format!("{request} {style:?}, {fault:?} at {nth} ({struck:?}): {status}, {error}")
+        };
+        let (tree, handles) = (disk.tree(), disk.handles());
+        let on_the_way = on_the_way(&old, &new);
+        let failed = status >= 500;
+        // What cannot be exchanged or retired cannot be put back where its directory is not synced.
+        let lost = self.plain && struck == Some("sync_folder") && tree == new;
+        let parents = &on_the_way[..on_the_way.len() - 1];
+        let as_before = tree == old || parents.contains(&tree);
+        if if failed { !as_before && !lost } else { tree != new } {
+            return Err(wrong(format!("{} is left of {}, {} is due", show(&tree), show(&old), show(&new))));
+        }
+        // The only call after which nothing else can be done, and the records that are kept where
+        // it is not known what is on the disk.
+        let left = usize::from(matches!(struck, Some("unstage" | "sync_file")));
+        if handles > 0 || disk.staged().len() > left {
+            return Err(wrong(format!("{:?} is staged, {handles} handles are open", disk.staged())));
+        }
+        let history = disk.history();
+        let allowed = if failed { [vec![old], on_the_way].concat() } else { vec![new] };
+        let versions: Vec<Version> = beginning.judge.versions.values().copied().collect();
+        let first = if failed { 0 } else { history.len() };
+        for end in first..=history.len() {
+            self.try_crash(&history, end, &allowed, &versions).map_err(wrong)?;
+        }
+        let next = "PUT next 1:5".parse()?;
+        let next = perform(&store, &next, Condition::default(), Style::Whole)?.status;
+        if next != 201 {
+            return Err(wrong(format!("then {next}")));
+        }
+        self.counts.histories += 1;
+        Ok((struck.is_some(), failed))
+    }
+
+    /// Crashes in the middle of the first request, recovers, and crashes at each point of the second.
+    pub(crate) fn try_two_lives(
+        &mut self,
+        beginning: &Beginning,
+        (first, style): &(Request, Style),
+        second: &(Request, Style),
+    ) -> Result<(), String> {
+        let disk = self.disk(&beginning.image);
+        let (mut judge, old) = (beginning.judge.clone(), disk.tree());
+        judge.perform(&self.store(&disk), first, *style)?;
+        let (new, history) = (disk.tree(), disk.history());
+        let mut seen = HashSet::new();
+        for end in 0..=history.len() {
+            for (image, _) in self.images(&history, end) {
+                if !seen.insert(image.clone()) {
+                    continue;
+                }
+                let disk = self.disk(&image);
+                let store = self.store(&disk);
+                store.recover().map_err(|error| format!("recovery: {error}"))?;
+                let judge = match disk.tree() {
+                    tree if tree == new => judge.clone(),
+                    tree if tree == old => beginning.judge.clone(),
+                    // Parents alone: what follows is the same as without them.
+                    _ => continue,
+                };
+                self.counts.histories += 1;
+                self.try_on(&disk, &store, judge, std::slice::from_ref(second)).map_err(|error| {
+                    format!("{first} {style:?}, crash at {end}, {image:?}, then {second:?}: {error}")
+                })?;
+            }
         }
         Ok(())
     }
@@ -141,8 +247,7 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         allowed: &[Tree],
         versions: &[Version],
     ) -> Result<(), String> {
-        let disk = self.durability == Durability::Disk;
-        for (image, drawn) in images(history, end, disk) {
+        for (image, drawn) in self.images(history, end) {
             self.counts.states += 1;
             self.counts.drawn += u64::from(drawn);
             let wrong = |error: String| format!("crash at {end} of {}, {image:?}: {error}", history.len());
@@ -153,7 +258,8 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
                     return Err(wrong(format!("{}, where one of {allowed:#?} was due", show(tree))));
                 }
             }
-            if versions.contains(&recovered.next) {
+            let there = recovered.trees[0].values().flatten().map(|(version, _)| version);
+            if versions.iter().chain(there).any(|version| version.modified == recovered.next.modified) {
                 return Err(wrong(format!("{:?} is given again", recovered.next)));
             }
         }
@@ -172,7 +278,7 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         let mut trees = vec![self.tree_of(image)?];
         let history = disk.history();
         for end in 0..=history.len() {
-            for (image, _) in images(&history, end, self.durability == Durability::Disk) {
+            for (image, _) in self.images(&history, end) {
                 self.counts.recovery_states += 1;
                 let tree = self.tree_of(&image).map_err(|error| format!("second recovery: {error}"))?;
                 if !trees.contains(&tree) {
@@ -180,8 +286,10 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
                 }
             }
         }
+        // As late as the last request before the crash.
+        disk.set_time(START + SECOND);
         let request: Request = "PUT goes-on 1:1".parse().map_err(|_| "a request")?;
-        let next = perform(&store, &request, Default::default(), Style::Whole)?;
+        let next = perform(&store, &request, Condition::default(), Style::Whole)?;
         let next = next.version.ok_or("nothing can be written any more")?;
         let recovered = Rc::new(Recovered { trees, next });
         self.recovered.insert(image.clone(), Rc::clone(&recovered));
@@ -202,7 +310,7 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
             let Some((version, content)) = node else { continue };
             let path = String::from_utf8(names.join(&b'/')).map_err(|error| error.to_string())?;
             let request = format!("GET {path}").parse()?;
-            let read = perform(&store, &request, Default::default(), Style::Whole)?;
+            let read = perform(&store, &request, Condition::default(), Style::Whole)?;
             if read.version != Some(*version) || read.read.as_ref() != Some(content) {
                 return Err(format!("{path} reads as {read:?}"));
             }
@@ -216,6 +324,30 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         self.trees.insert(image.clone(), Rc::clone(&tree));
         Ok(tree)
     }
+
+    /// What a crash at this point leaves, and whether it was drawn. Where only the process dies all
+    /// calls are kept.
+    fn images(&self, history: &History, end: usize) -> Vec<(Image, bool)> {
+        let crash = history.crash(end);
+        if self.durability == Durability::Cache {
+            return vec![(crash.image(|_| true), false)];
+        }
+        let choices = 1_u64.checked_shl(u32::try_from(crash.pending()).unwrap_or(64)).unwrap_or(u64::MAX);
+        if choices <= self.choices_max {
+            return (0..choices).map(|kept| (crash.image(|number| kept >> number & 1 == 1), false)).collect();
+        }
+        let mut random = 0x9e37_79b9_7f4a_7c15 ^ end as u64;
+        let mut draw = || {
+            // xorshift64
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        let mut drawn: Vec<u64> = (2..self.choices_max).map(|_| draw()).collect();
+        drawn.extend([0, u64::MAX]);
+        drawn.into_iter().map(|kept| (crash.image(|number| kept >> (number % 64) & 1 == 1), true)).collect()
+    }
 }
 
 /// Nothing is staged and nothing open.
@@ -224,30 +356,6 @@ pub(crate) fn check_nothing_left(disk: &Simulated) -> Result<(), String> {
         (staged, 0) if staged.is_empty() => Ok(()),
         (staged, handles) => Err(format!("{staged:?} is staged, and {handles} handles are open")),
     }
-}
-
-/// What a crash at this point leaves, and whether it was drawn. Without a disk that crashes, too,
-/// all calls are kept.
-fn images(history: &History, end: usize, disk: bool) -> Vec<(Image, bool)> {
-    let crash = history.crash(end);
-    let choices = 1_u64.checked_shl(u32::try_from(crash.pending()).unwrap_or(64)).unwrap_or(u64::MAX);
-    if !disk {
-        return vec![(crash.image(|_| true), false)];
-    }
-    if choices <= CHOICES_MAX {
-        return (0..choices).map(|kept| (crash.image(|number| kept >> number & 1 == 1), false)).collect();
-    }
-    let mut random = 0x9e37_79b9_7f4a_7c15 ^ end as u64;
-    let mut draw = || {
-        // xorshift64
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random
-    };
-    let mut drawn: Vec<u64> = (2..CHOICES_MAX).map(|_| draw()).collect();
-    drawn.extend([0, u64::MAX]);
-    drawn.into_iter().map(|kept| (crash.image(|number| kept >> (number % 64) & 1 == 1), true)).collect()
 }
 
 /// What may be there of a request that was under way: new parents, and then all.

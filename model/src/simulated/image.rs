@@ -1,6 +1,7 @@
 //! What a disk holds: inodes, and the changes that calls make to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -84,9 +85,26 @@ impl Change {
 }
 
 /// A whole disk, by which two can be compared.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Image {
     pub(super) inodes: Vec<Inode>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = formatter.debug_list();
+        for (folder, inode) in self.inodes.iter().enumerate() {
+            for (name, id) in self.entries(folder) {
+                let name = match name {
+                    Name::Plain(name) => name.escape_ascii().to_string(),
+                    Name::Staged(StagedName { number, undo, .. }) => format!("staged {number} {undo:?}"),
+                };
+                let what = if self.is_folder(*id) { "folder" } else { "file" };
+                list.entry(&format_args!("{} {name}: {what} {:?}", inode.number, self.version(*id)));
+            }
+        }
+        list.finish()
+    }
 }
 
 /// A tree: of each path nothing where a directory is, else the file's version and content.
