@@ -96,6 +96,9 @@ impl State {
 
     /// Block by block, each of which a crash may lose.
     pub(super) fn write(&mut self, id: Id, mut content: &[u8], mut offset: u64) {
+        if content.is_empty() {
+            return;
+        }
         let end = offset + content.len() as u64;
         let block_bytes = BLOCK_BYTES as u64;
         while !content.is_empty() {
