@@ -122,6 +122,21 @@ fn try_two_lives(durability: Durability) -> Counts {
     counts
 }
 
+/// Goal: what comes of two operations is as good a beginning as any. Method: triples, some of them,
+/// and all with `VERIFY=soak`.
+#[test]
+fn every_crash_of_triples_leaves_what_is_allowed() {
+    let all = std::env::var_os("VERIFY").is_some_and(|verify| verify == "soak");
+    let (beginning, count) = (Beginning::of(BEGINNING), OPERATIONS.len());
+    let mut enumeration = Enumeration::new(|disk: Simulated| disk, Durability::Disk, false);
+    for number in (0..count.pow(3)).step_by(if all { 1 } else { 97 }) {
+        let triple = [number % count, number / count % count, number / count / count];
+        let triple = [0, 1, 2].map(|place| operation(triple[place], place));
+        enumeration.try_sequence(&beginning, &triple).unwrap_or_else(|error| panic!("{error}"));
+    }
+    ledger("triples", "disk", &enumeration.counts, 50_000);
+}
+
 /// What is under way at the first crash: what leaves most to recover from.
 const FIRST: [&str; 4] = ["POST p/q/n 1:5", "PUT a 1:4100", "PATCH a 1:10", "DELETE a"];
 /// What comes after the recovery: it builds on what is there, or takes its place, or removes it.

@@ -200,7 +200,8 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         for end in first..=history.len() {
             self.try_crash(&history, end, &allowed, &versions, exact).map_err(wrong)?;
         }
-        go_on(&store).map_err(wrong)?;
+        let paths: &[&str] = if died { &["next"] } else { &["a", "next"] };
+        go_on(&store, paths).map_err(wrong)?;
         self.counts.histories += 1;
         Ok((struck.is_some(), failed))
     }
@@ -278,6 +279,11 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
             return Ok(Rc::clone(recovered));
         }
         self.counts.images += 1;
+        // What is remembered saves time, and costs memory.
+        if self.trees.len() > 20_000 {
+            self.trees.clear();
+            self.recovered.clear();
+        }
         let disk = self.disk(image);
         let store = self.store(&disk);
         store.recover().map_err(|error| format!("recovery: {error}"))?;
@@ -357,9 +363,9 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
 }
 
 /// Writes and reads where something went wrong before. The numbers of inodes come round again.
-fn go_on<D: Directory>(store: &Store<D>) -> Result<(), String> {
+fn go_on<D: Directory>(store: &Store<D>, paths: &[&str]) -> Result<(), String> {
     for number in 1..=4 {
-        for path in ["a", "next"] {
+        for path in paths {
             let ask = |request: String| {
                 let request: Request = request.parse()?;
                 let answer = perform(store, &request, Condition::default(), Style::Whole)?;
