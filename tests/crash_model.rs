@@ -15,6 +15,8 @@ mod broken;
 mod driver;
 #[path = "crash_model/enumeration.rs"]
 mod enumeration;
+#[path = "crash_model/found.rs"]
+mod found;
 #[path = "crash_model/real.rs"]
 mod real;
 

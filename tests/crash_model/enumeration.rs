@@ -200,8 +200,7 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         for end in first..=history.len() {
             self.try_crash(&history, end, &allowed, &versions, exact).map_err(wrong)?;
         }
-        let paths: &[&str] = if died { &["next"] } else { &["a", "next"] };
-        go_on(&store, paths).map_err(wrong)?;
+        go_on(&store).map_err(wrong)?;
         self.counts.histories += 1;
         Ok((struck.is_some(), failed))
     }
@@ -363,9 +362,9 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
 }
 
 /// Writes and reads where something went wrong before. The numbers of inodes come round again.
-fn go_on<D: Directory>(store: &Store<D>, paths: &[&str]) -> Result<(), String> {
+fn go_on<D: Directory>(store: &Store<D>) -> Result<(), String> {
     for number in 1..=4 {
-        for path in paths {
+        for path in ["a", "next"] {
             let ask = |request: String| {
                 let request: Request = request.parse()?;
                 let answer = perform(store, &request, Condition::default(), Style::Whole)?;
