@@ -18,7 +18,7 @@ use http_server::store::directory::{Directory, Entry, Found, StagedName, Wait};
 use http_server::store::version::Version;
 
 pub use history::{Crash, History};
-use image::{Change, Id, Kind, Name, STAGING, to_usize};
+use image::{Change, Id, Kind, Name, Reserved, STAGING, to_usize};
 pub use image::{Image, Tree};
 use state::{EBADF, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EXDEV, State, error};
 
@@ -285,7 +285,15 @@ impl Directory for Simulated {
     }
 
     fn last_change(&self) -> i64 {
-        self.lock().live.version(STAGING).modified + TICK
+        let state = self.lock();
+        (state.live.version(STAGING).modified + TICK).max(state.live.reserved.0)
+    }
+
+    fn reserve_times(&self, until: i64) -> io::Result<()> {
+        let mut state = self.call("reserve_times")?;
+        state.live.reserved = Reserved(until);
+        state.history.start.reserved = Reserved(until);
+        Ok(())
     }
 
     fn sync_file(&self, file: &Handle) -> io::Result<()> {

@@ -88,6 +88,24 @@ impl Change {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Image {
     pub(super) inodes: Vec<Inode>,
+    pub(super) reserved: Reserved,
+}
+
+/// Times up to here are reserved, which is synced as soon as it is set. It tells no two images apart:
+/// each start may reserve more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reserved(pub(super) i64);
+
+impl PartialEq for Reserved {
+    fn eq(&self, _other: &Reserved) -> bool {
+        true
+    }
+}
+
+impl Eq for Reserved {}
+
+impl Hash for Reserved {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
 }
 
 impl fmt::Debug for Image {
@@ -114,7 +132,7 @@ impl Image {
     /// Two empty directories.
     pub(super) fn empty() -> Image {
         let folder = |number| Inode { number, modified: 0, kind: Kind::Folder(BTreeMap::new()) };
-        Image { inodes: vec![folder(1), folder(2)] }
+        Image { inodes: vec![folder(1), folder(2)], reserved: Reserved(i64::MIN) }
     }
 
     pub(super) fn apply(&mut self, change: &Change) {
@@ -183,7 +201,7 @@ impl Image {
             }
             inode
         };
-        Image { inodes: linked.iter().map(settle).collect() }
+        Image { inodes: linked.iter().map(settle).collect(), reserved: self.reserved }
     }
 
     /// Everything that a name leads to, and the two directories that are always there.

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::directory::{Directory, Entry, Found, StagedName, Wait};
 use super::version::Version;
@@ -65,7 +66,15 @@ impl BaseDirectory {
         let call = |name| move |error| OpenError::call(path, name, error);
         let status = file::status(staging.as_fd()).map_err(call("fstat"))?;
         let areas = base.try_clone().and_then(|base| Areas::open(base, staging)).map_err(call("readdir"))?;
-        Ok(BaseDirectory { base, areas, descriptors, last_change: status.modified + KERNEL_TICK })
+        let last_change = status.modified.saturating_add(KERNEL_TICK).max(areas.reserved_times());
+        let ahead = last_change.saturating_sub(clock::unix_nanoseconds());
+        if let Ok(ahead @ 1..) = u64::try_from(ahead)
+            && ahead <= KERNEL_TICK as u64
+        {
+            // A start right behind an end: so stamps need not begin ahead of the clock.
+            std::thread::sleep(Duration::from_nanos(ahead));
+        }
+        Ok(BaseDirectory { base, areas, descriptors, last_change })
     }
 
     /// Opens a regular file for real that `named` only names.
@@ -190,6 +199,10 @@ impl Directory for BaseDirectory {
 
     fn last_change(&self) -> i64 {
         self.last_change
+    }
+
+    fn reserve_times(&self, until: i64) -> io::Result<()> {
+        self.areas.reserve_times(until)
     }
 
     fn sync_file(&self, file: &File) -> io::Result<()> {

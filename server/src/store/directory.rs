@@ -98,9 +98,17 @@ pub trait Directory: Send + Sync + 'static {
     fn set_modified(&self, file: &Self::File, modified: i64) -> io::Result<()>;
     /// The time by which files are stamped, in nanoseconds since 1970.
     fn time(&self) -> i64;
-    /// A time before which every stamp was given that a server before this one gave.
+    /// A time that is later than every stamp that a server before this one gave, as far as it was
+    /// not later than its clock or reserved.
     fn last_change(&self) -> i64 {
         0
+    }
+    /// Lets [`Directory::last_change`] be no earlier than this from the next start on.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn reserve_times(&self, _until: i64) -> io::Result<()> {
+        Ok(())
     }
     /// Puts the file's content, length and modification time on stable storage.
     ///

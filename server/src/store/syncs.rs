@@ -1,6 +1,7 @@
 //! Stable storage: what was promised to survive is put there before anybody hears of it.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use super::directory::{Directory, StagedName};
 use super::operation::StoreError;
@@ -9,10 +10,17 @@ use super::{Durability, Store};
 use crate::shared::rounds::Rounds;
 use crate::shared::stamps::Stamps;
 
+/// Nanoseconds that stamps may be ahead of the clock without a word: less than a start takes off.
+const AHEAD_MAX: i64 = 1_000_000;
+/// Nanoseconds of stamps that are reserved at once: ten million of them.
+const RESERVED: i64 = 1_000_000_000;
+
 /// What writers that run at once share.
 #[derive(Debug)]
 pub(super) struct Syncs {
     stamps: Stamps,
+    /// Up to here the next start knows that times may have been given.
+    reserved: Mutex<i64>,
     /// One sync of a directory for all who changed entries in it before it began. What it said is
     /// the number of the system's error.
     folders: Rounds<i32>,
@@ -23,14 +31,18 @@ pub(super) struct Syncs {
 impl Syncs {
     pub(super) fn new(directory: &impl Directory) -> Syncs {
         let stamps = Stamps::after(directory.last_change());
-        Syncs { stamps, folders: Rounds::new(), areas: Rounds::new() }
+        Syncs { stamps, reserved: Mutex::new(i64::MIN), folders: Rounds::new(), areas: Rounds::new() }
     }
 }
 
 impl<D: Directory> Store<D> {
     /// Gives the file a modification time that no other has, and says what it is by that.
     pub(super) fn stamp(&self, file: &D::File) -> Result<Version, StoreError> {
-        let modified = self.syncs.stamps.next(self.directory.time());
+        let now = self.directory.time();
+        let modified = self.syncs.stamps.next(now);
+        if modified.saturating_sub(now) > AHEAD_MAX {
+            self.reserve(modified)?;
+        }
         match self.directory.set_modified(file, modified) {
             Ok(()) => {}
             // utimensat(2): only the owner may set it. Then the file is somebody else's, and was
@@ -39,6 +51,17 @@ impl<D: Directory> Store<D> {
             Err(error) => return Err(StoreError::failed("futimens", error)),
         }
         self.directory.version(file).map_err(|error| StoreError::failed("fstat", error))
+    }
+
+    /// The clock was set back: its time no longer tells the next start what has been given.
+    fn reserve(&self, modified: i64) -> Result<(), StoreError> {
+        let mut reserved = self.syncs.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        if modified > *reserved {
+            let until = modified.saturating_add(RESERVED);
+            self.directory.reserve_times(until).map_err(|error| StoreError::failed("futimens", error))?;
+            *reserved = until;
+        }
+        Ok(())
     }
 
     /// Puts content on stable storage, where that was promised.

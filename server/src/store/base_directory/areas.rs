@@ -20,6 +20,9 @@ use crate::sys::file::{self, BENEATH, Place};
 /// Links in the first area by which a server finds the others again begin like this.
 const REGISTERED: &[u8] = b"area-";
 
+/// The file whose time is that up to which times may have been given, where the clock was behind them.
+const RESERVED_TIMES: &CStr = c"times";
+
 /// The staging directories in use. Each has a lock that keeps other servers out.
 #[derive(Debug)]
 pub(super) struct Areas {
@@ -111,6 +114,20 @@ impl Areas {
             }
         };
         u32::try_from(index + 1).map_err(|_| ErrorKind::StorageFull.into())
+    }
+
+    /// Keeps a time for the next start, as that of a file.
+    pub(super) fn reserve_times(&self, until: i64) -> io::Result<()> {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_NOFOLLOW;
+        let file = File::from(file::open_at(self.first.as_fd(), RESERVED_TIMES, flags, 0o600)?);
+        file::set_modified(file.as_fd(), until)?;
+        file.sync_all()?;
+        self.first.sync_all()
+    }
+
+    /// The time that a server before this one has kept; long ago where none has.
+    pub(super) fn reserved_times(&self) -> i64 {
+        file::status_at(self.first.as_fd(), RESERVED_TIMES).map_or(i64::MIN, |status| status.modified)
     }
 
     /// Everything that is staged: to be called before anything is.
