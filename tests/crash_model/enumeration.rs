@@ -81,13 +81,14 @@ pub(crate) struct Enumeration<F> {
     pub(crate) counts: Counts,
     trees: HashMap<Image, Rc<Tree>>,
     recovered: HashMap<Image, Rc<Recovered>>,
+    started: HashSet<Image>,
 }
 
 impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
     pub(crate) fn new(wrap: F, durability: Durability, plain: bool) -> Enumeration<F> {
         let (counts, choices_max) = (Counts::default(), 1 << 10);
-        let (trees, recovered) = (HashMap::new(), HashMap::new());
-        Enumeration { wrap, durability, plain, choices_max, counts, trees, recovered }
+        let (trees, recovered, started) = (HashMap::new(), HashMap::new(), HashSet::new());
+        Enumeration { wrap, durability, plain, choices_max, counts, trees, recovered, started }
     }
 
     /// The same with fewer choices.
@@ -200,7 +201,7 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         for end in first..=history.len() {
             self.try_crash(&history, end, &allowed, &versions, exact).map_err(wrong)?;
         }
-        go_on(&store).map_err(wrong)?;
+        go_on(&store, ["a", "next"]).map_err(wrong)?;
         self.counts.histories += 1;
         Ok((struck.is_some(), failed))
     }
@@ -267,6 +268,37 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
             let there = recovered.trees[0].values().flatten().map(|(version, _)| version);
             if versions.iter().chain(there).any(|version| version.modified == recovered.next.modified) {
                 return Err(wrong(format!("{:?} is given again", recovered.next)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Performs requests, cuts the power at each point, whatever was promised, and goes on.
+    pub(crate) fn try_starts(
+        &mut self,
+        beginning: &Beginning,
+        requests: &[(Request, Style)],
+    ) -> Result<(), String> {
+        let (disk, mut judge) = (self.disk(&beginning.image), beginning.judge.clone());
+        let store = self.store(&disk);
+        for (request, style) in requests {
+            judge.perform(&store, request, *style)?;
+        }
+        let history = disk.history();
+        self.counts.histories += 1;
+        for end in 0..=history.len() {
+            for (image, drawn) in images(&history, end, 1 << 4) {
+                self.counts.states += 1;
+                self.counts.drawn += u64::from(drawn);
+                if self.started.insert(image.clone()) {
+                    let disk = self.disk(&image);
+                    let store = self.store(&disk);
+                    let recovered = store.recover().map_err(|error| error.to_string());
+                    let went_on = recovered
+                        .and_then(|()| check_nothing_left(&disk))
+                        .and_then(|()| go_on(&store, ["goes-on", "next"]));
+                    went_on.map_err(|error| format!("{requests:?}, crash at {end}, {image:?}: {error}"))?;
+                }
             }
         }
         Ok(())
@@ -339,32 +371,37 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
     /// What a crash at this point leaves, and whether it was drawn. Where only the process dies all
     /// calls are kept.
     fn images(&self, history: &History, end: usize) -> Vec<(Image, bool)> {
-        let crash = history.crash(end);
-        if self.durability == Durability::Cache {
-            return vec![(crash.image(|_| true), false)];
+        match self.durability {
+            Durability::Disk => images(history, end, self.choices_max),
+            Durability::Cache => vec![(history.crash(end).image(|_| true), false)],
         }
-        let choices = 1_u64.checked_shl(u32::try_from(crash.pending()).unwrap_or(64)).unwrap_or(u64::MAX);
-        if choices <= self.choices_max {
-            return (0..choices).map(|kept| (crash.image(|number| kept >> number & 1 == 1), false)).collect();
-        }
-        let mut random = 0x9e37_79b9_7f4a_7c15 ^ end as u64;
-        let mut draw = || {
-            // xorshift64
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random
-        };
-        let mut drawn: Vec<u64> = (2..self.choices_max).map(|_| draw()).collect();
-        drawn.extend([0, u64::MAX]);
-        drawn.into_iter().map(|kept| (crash.image(|number| kept >> (number % 64) & 1 == 1), true)).collect()
     }
 }
 
+/// The same where the power is cut.
+fn images(history: &History, end: usize, choices_max: u64) -> Vec<(Image, bool)> {
+    let crash = history.crash(end);
+    let choices = 1_u64.checked_shl(u32::try_from(crash.pending()).unwrap_or(64)).unwrap_or(u64::MAX);
+    if choices <= choices_max {
+        return (0..choices).map(|kept| (crash.image(|number| kept >> number & 1 == 1), false)).collect();
+    }
+    let mut random = 0x9e37_79b9_7f4a_7c15 ^ end as u64;
+    let mut draw = || {
+        // xorshift64
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    let mut drawn: Vec<u64> = (2..choices_max).map(|_| draw()).collect();
+    drawn.extend([0, u64::MAX]);
+    drawn.into_iter().map(|kept| (crash.image(|number| kept >> (number % 64) & 1 == 1), true)).collect()
+}
+
 /// Writes and reads where something went wrong before. The numbers of inodes come round again.
-fn go_on<D: Directory>(store: &Store<D>) -> Result<(), String> {
+fn go_on<D: Directory>(store: &Store<D>, paths: [&str; 2]) -> Result<(), String> {
     for number in 1..=4 {
-        for path in ["a", "next"] {
+        for path in paths {
             let ask = |request: String| {
                 let request: Request = request.parse()?;
                 let answer = perform(store, &request, Condition::default(), Style::Whole)?;
