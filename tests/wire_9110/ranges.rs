@@ -36,7 +36,17 @@ fn one_range_is_one_part() {
     part("bytes=-7", 93, 99);
     part("bytes=0-", 0, 99);
     part("BYTES=0-1", 0, 1);
+    part("bytes=99-99", 99, 99);
+    part("bytes=-1", 99, 99);
+    part("bytes=-100", 0, 99);
+    part("bytes=007-0008", 7, 8);
     // Beyond the end there is nothing.
+    part("bytes=99-100", 99, 99);
+    part("bytes=0-100", 0, 99);
+    part("bytes=0-18446744073709551615", 0, 99);
+    part("bytes=0-18446744073709551616", 0, 99);
+    part("bytes=-18446744073709551615", 0, 99);
+    part("bytes=-18446744073709551616", 0, 99);
     part("bytes=95-200", 95, 99);
     part("bytes=-101", 0, 99);
     part("bytes=99-18446744073709551615", 99, 99);
@@ -48,21 +58,51 @@ fn one_range_is_one_part() {
     part("bytes= 7-8 ,, ", 7, 8);
     part("bytes=0-10,5-20,15-30", 0, 30);
     part("bytes=0-1,10-11", 0, 11);
+    part("bytes=10-11,0-1", 0, 11);
+    part("bytes=-0,0-0", 0, 0);
+    part("bytes=3-4,3-4,3-4", 3, 4);
+    part("bytes=40-49,0-99,-1", 0, 99);
+    part("\tbytes=0-1 ,\t2-2\t", 0, 2);
+    // A part of its own costs more than so many bytes between.
+    part("bytes=0-1,82-83", 0, 83);
+    part("bytes=82-83,0-1", 0, 83);
 }
 
 #[test]
 fn ranges_that_are_not_there_are_416() {
-    let unsatisfiable =
-        ["100-", "100-200", "-0", "18446744073709551615-", "99999999999999999999-", "100-,200-"];
+    let unsatisfiable = [
+        "100-",
+        "100-100",
+        "100-200",
+        "-0",
+        "-00",
+        "18446744073709551615-",
+        "18446744073709551615-18446744073709551615",
+        "18446744073709551616-",
+        "99999999999999999999-",
+        "99999999999999999999-99999999999999999999",
+        "100-,200-",
+        "100-,-0",
+    ];
     check_each(
         "GET /files/a {}Range: bytes=@\r\n\r\n",
         &unsatisfiable,
         "416 open | content-range: bytes */100",
     );
-    check("GET /files/empty {}Range: bytes=0-\r\n\r\n", "416 open | content-range: bytes */0");
+    check_each(
+        "GET /files/empty {}Range: bytes=@\r\n\r\n",
+        &["0-", "0-0", "-0", "0-,5-6"],
+        "416 open | content-range: bytes */0",
+    );
+    let seen = send("GET /files/a {}Range: bytes=100-\r\n\r\nGET /echo/next {}\r\n");
+    assert_eq!(seen.verdict(), "416 200 open");
+    assert_eq!(seen.answers[0].field("content-type"), "text/plain; charset=utf-8");
     let many = vec!["0-1"; 101].join(",");
     check(&format!("GET /files/a {{}}Range: bytes={many}\r\n\r\n"), "416 open | content-range: bytes */100");
     part(&format!("bytes={}", vec!["0-1"; 100].join(",")), 0, 1);
+    part(&format!("bytes={}0-1", ",".repeat(200)), 0, 1);
+    whole(&format!("GET /files/a {{}}If-Range: \"x\"\r\nRange: bytes={many}\r\n\r\n"));
+    whole(&format!("HEAD /files/a {{}}Range: bytes={many}\r\n\r\n"));
 }
 
 #[test]
@@ -76,22 +116,56 @@ fn what_is_no_range_of_bytes_is_ignored() {
         "bytes=5-4",
         "bytes=a-b",
         "bytes=0-1;2-3",
+        "bytes=0-1 2-3",
+        "bytes=0 - 1",
+        "bytes=1- 2",
+        "bytes=--1",
+        "bytes=1--",
+        "bytes=+0-1",
+        "bytes=0x0-1",
+        "bytes=0-1-2",
+        "bytes=0",
+        "bytes=*",
+        "bytes=18446744073709551615-0",
+        "bytes= =0-1",
+        "bytes =0-1",
+        "bytes==0-1",
+        "bytes 0-1/100",
+        "byte=0-1",
         "lines=0-1",
+        "none=0-1",
+        "=0-1",
         "bytes:0-1",
     ] {
         whole(&format!("GET /files/a {{}}Range: {value}\r\n\r\n"));
     }
     // One part that is malformed spoils all, and two fields are none.
     whole("GET /files/a {}Range: bytes=0-1,x\r\n\r\n");
+    whole("GET /files/a {}Range: bytes=0-1,5-4\r\n\r\n");
+    whole("GET /files/a {}Range: bytes=200-,x\r\n\r\n");
+    whole("GET /files/a {}Range: bytes=0-1, lines=0-1\r\n\r\n");
+    whole("GET /files/a {}Range: bytes=0-1\r\nRange: bytes=0-1\r\n\r\n");
     whole("GET /files/a {}Range: bytes=0-1\r\nRange: bytes=2-3\r\n\r\n");
     // RFC 9110 §14.2: a range means something to GET alone.
     whole("HEAD /files/a {}Range: bytes=0-1\r\n\r\n");
     whole("HEAD /files/a {}Range: bytes=200-\r\n\r\n");
-    check("PATCH /files/a {}Range: bytes=0-1\r\nContent-Length: 1\r\n\r\na", "200 open");
+    whole("HEAD /files/a {}Range: bytes=0-1,99-99\r\n\r\n");
+    for value in ["bytes=0-1", "bytes=200-", "x"] {
+        for (method, expected) in
+            [("PATCH", 200), ("PUT", 200), ("POST", 201), ("DELETE", 200), ("OPTIONS", 204)]
+        {
+            let text = format!("{method} /files/a {{}}Range: {value}\r\nContent-Length: 1\r\n\r\na");
+            check(&text, &format!("{expected} open | content-range: "));
+        }
+    }
     check("GET /echo/abc {}Range: bytes=0-1\r\n\r\n", "200 open | content-length: 3");
     check("GET /files/missing {}Range: bytes=0-1\r\n\r\n", "404 open");
     // The last bytes of nothing are nothing, which no field can say.
-    check("GET /files/empty {}Range: bytes=-5\r\n\r\n", "200 open | content-length: 0");
+    check_each(
+        "GET /files/empty {}Range: bytes=@\r\n\r\n",
+        &["-5", "0-,-5", "-18446744073709551616"],
+        "200 open | content-length: 0",
+    );
 }
 
 #[test]
@@ -110,6 +184,13 @@ fn a_range_is_of_the_version_that_if_range_names() {
         "TAG\r\nIf-Range: TAG",
         // RFC 9110 §13.1.5, §8.8.2.2: nobody can tell that a date is a strong validator.
         "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "Sun, 06 Nov 1994 08:49:38 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "W/\"x\"",
+        "TAG;x",
+        "\"1-AE1B981BC490A05-64\"",
     ] {
         whole(&format!("GET /files/a {{}}If-Range: {of}\r\nRange: bytes=0-1\r\n\r\n"));
         whole(&format!("GET /files/a {{}}If-Range: {of}\r\nRange: bytes=200-\r\n\r\n"));
@@ -124,6 +205,20 @@ fn conditions_are_looked_at_before_ranges() {
     check(&format!("GET /files/a {{}}If-None-Match: {TAG}\r\n{range}"), "304 open");
     check(&format!("GET /files/a {{}}If-Match: \"x\"\r\n{range}"), "412 open");
     check(&format!("GET /files/a {{}}If-Match: {TAG}\r\n{range}"), "416 open");
+    let range = "Range: bytes=0-1\r\n\r\n";
+    check(&format!("GET /files/a {{}}If-Match: {TAG}\r\n{range}"), "206 open");
+    check(&format!("GET /files/a {{}}If-Match: W/{TAG}\r\n{range}"), "412 open");
+    check(&format!("GET /files/a {{}}If-None-Match: \"x\"\r\n{range}"), "206 open");
+    let since = "Sun, 06 Nov 1994 08:49:3";
+    check(&format!("GET /files/a {{}}If-Modified-Since: {since}7 GMT\r\n{range}"), "304 open");
+    check(&format!("GET /files/a {{}}If-Unmodified-Since: {since}6 GMT\r\n{range}"), "412 open");
+    check(&format!("GET /files/a {{}}If-Unmodified-Since: {since}7 GMT\r\n{range}"), "206 open");
+    // RFC 9110 §13.2.2: If-Range comes last.
+    let of = |condition: &str| format!("GET /files/a {{}}{condition}\r\nIf-Range: {TAG}\r\n{range}");
+    check(&of(&format!("If-None-Match: {TAG}")), "304 open");
+    check(&of("If-Match: \"x\""), "412 open");
+    check(&of(&format!("If-Match: {TAG}")), "206 open");
+    check(&of("If-None-Match: x"), "400 open");
 }
 
 #[test]
@@ -148,6 +243,47 @@ fn several_ranges_are_parts_of_one_content() {
     let seen = send(text);
     assert_eq!(seen.verdict(), "206 200 open");
     assert_eq!(seen.last().content, b"next");
+}
+
+/// RFC 9110 §15.3.7: what a 200 would have said is said here too, of the whole or in each part.
+#[test]
+fn parts_are_described_as_the_whole_is() {
+    let html = "text/html; charset=utf-8";
+    let get = |value: &str| send(&format!("GET /files/a.html {{}}Range: bytes={value}\r\n\r\n"));
+    let one = get("5-5");
+    let many = get("0-0,83-83");
+    for seen in [&one, &many] {
+        assert_eq!(seen.verdict(), "206 open");
+        assert_eq!(seen.last().field("etag"), TAG);
+        assert_eq!(seen.last().field("last-modified"), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(seen.last().field("accept-ranges"), "bytes");
+    }
+    assert_eq!(
+        one.last().field("content-type"),
+        send("GET /files/a.html {}\r\n").last().field("content-type")
+    );
+    assert_eq!(one.last().field("content-type"), html);
+    assert_eq!(one.last().content, b"f");
+    let content = String::from_utf8_lossy(&many.last().content).into_owned();
+    assert_eq!(content.matches(&format!("\r\nContent-Type: {html}\r\n")).count(), 2, "{content}");
+    assert_eq!(content.matches("\r\n\r\na\r\n--").count(), 1, "{content}");
+    assert_eq!(content.matches("\r\n\r\nf\r\n--").count(), 1, "{content}");
+}
+
+#[test]
+fn connections_end_behind_parts_as_behind_the_whole() {
+    check("GET /files/a HTTP/1.0\r\nRange: bytes=0-1\r\n\r\n", "206 close | content-length: 2");
+    check("GET /files/a {}Range: bytes=0-0,99-99\r\nConnection: close\r\n\r\n", "206 close");
+    check("GET /files/a {}Range: bytes=200-\r\nConnection: close\r\n\r\n", "416 close");
+    let asked = "Expect: 100-continue\r\nContent-Length: 1\r\n\r\na";
+    check(&format!("GET /files/a {{}}Range: bytes=0-0,99-99\r\n{asked}"), "100 206 open");
+    let get = |value: &str| format!("GET /files/a {{}}Range: bytes={value}\r\n\r\n");
+    let several = [get("0-0,99-99"), get("1-1"), get("100-"), get("99-99,0-0"), get("-0,2-2")].concat();
+    let seen = send(&several);
+    assert_eq!(seen.verdict(), "206 206 416 206 206 open");
+    assert_eq!(seen.answers[1].content, b"b");
+    assert_eq!(seen.last().content, b"c");
+    assert_eq!(seen.answers[0].content.len(), seen.answers[3].content.len());
 }
 
 #[test]
