@@ -94,6 +94,12 @@ fn last_modified_is_never_later_than_date() {
             None => assert_eq!(answer.field("last-modified"), answer.field("date")),
         }
     }
+    // The second in which it was is the one that had begun, before 1970 too.
+    file.set_modified(SystemTime::UNIX_EPOCH - Duration::from_millis(1_000_500)).unwrap();
+    for (second, expected) in [(18, 412), (19, 200), (20, 200)] {
+        let field = format!("If-Unmodified-Since: Wed, 31 Dec 1969 23:43:{second} GMT");
+        assert_eq!(ask(&mut client, "GET /files/a", &field, "").0, expected, "{field}");
+    }
 }
 
 #[test]
