@@ -194,13 +194,14 @@ const BEFORE: [&str; 3] =
 const AFTER: [&str; 3] =
     ["Sun, 06 Nov 1994 08:49:38 GMT", "Sunday, 06-Nov-94 08:49:38 GMT", "Sun Nov  6 08:49:38 1994"];
 /// No dates, or more than one.
-const NO_DATES: [&str; 14] = [
+const NO_DATES: [&str; 15] = [
     "",
     "yesterday",
     "784111777",
     "1994-11-06T08:49:37Z",
     "\"Sun, 06 Nov 1994 08:49:37 GMT\"",
     "Sun, 6 Nov 1994 08:49:37 GMT",
+    "Son, 06 Nov 1994 08:49:37 GMT",
     "sun, 06 nov 1994 08:49:37 gmt",
     "Sun, 06 Nov 1994 24:00:00 GMT",
     "Sun, 06 Nov 1994 08:49:37",
