@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::scope;
 use std::time::{Duration, SystemTime};
 
@@ -372,6 +373,39 @@ fn who_appends_where_it_was_told_appends_once() {
     let log = fs::read_to_string(server.directory().join("log")).unwrap();
     let lines: BTreeSet<&str> = log.lines().collect();
     assert_eq!((log.lines().count(), lines.len()), (CLIENTS * LINES, CLIENTS * LINES));
+}
+
+// Goal: nobody is given the tag of what is not final. Method: readers ask while one client
+// appends; what they were given must be among what it was given.
+#[test]
+fn every_tag_that_is_read_is_of_a_version_that_was_made() {
+    const APPENDS: usize = 400;
+    let server = Server::start(&["--durability", "disk", "--quiet"]);
+    let first = exchange(&server, "PUT /files/a", "x").field("etag").unwrap().to_owned();
+    let (appending, begun) = (AtomicBool::new(true), SystemTime::now());
+    let (tags, read) = scope(|scope| {
+        let readers = [(); 2].map(|()| {
+            scope.spawn(|| {
+                let (mut client, mut read) = (server.connect(), BTreeSet::new());
+                while appending.load(Ordering::Relaxed) && begun.elapsed().unwrap() < tests::PATIENCE {
+                    let answer = answer(&mut client, "HEAD /files/a", "", "");
+                    let field = |name| answer.field(name).unwrap().to_owned();
+                    read.insert((field("etag"), field("content-length")));
+                }
+                read
+            })
+        });
+        let mut client = server.connect();
+        let mut tags = BTreeSet::from([(first, "1".to_owned())]);
+        for length in 2..APPENDS + 2 {
+            let (status, tag) = ask(&mut client, "PATCH /files/a", "", "x");
+            assert_eq!(status, 200);
+            tags.insert((tag, length.to_string()));
+        }
+        appending.store(false, Ordering::Relaxed);
+        (tags, readers.map(|reader| reader.join().unwrap()).into_iter().flatten().collect::<BTreeSet<_>>())
+    });
+    assert!(read.is_subset(&tags), "{:?}", read.difference(&tags).next());
 }
 
 #[test]

@@ -88,6 +88,13 @@ fn parts_are_just_the_bytes_that_they_name() {
         }
         sent.push(answer.content.len());
     }
+    for ranges in ["0-9", "0-9,1000-", "9999999-"] {
+        client.send(format!("HEAD /files/a HTTP/1.1\r\nHost: h\r\nRange: bytes={ranges}\r\n\r\n"));
+        let answer = client.answer("HEAD");
+        let length = answer.field("content-length").map(str::to_owned);
+        assert_eq!((answer.status, length), (200, Some(LENGTH.to_string())), "{ranges}");
+        sent.push(0);
+    }
     // Several at once, which leave by one connection in their order.
     let head = |ranges: &str| format!("GET /files/a HTTP/1.1\r\nHost: h\r\nRange: bytes={ranges}\r\n\r\n");
     client.send([head("0-0,700000-999999"), head("5-9"), head("9999999-"), head("0-99999,200000-")].concat());
