@@ -211,8 +211,8 @@ impl Directory for Simulated {
         Ok(self.handle(&mut state, id, Access::Read))
     }
 
-    fn folder_key(&self, folder: &Handle) -> io::Result<u64> {
-        Ok(self.call("folder_key")?.live.version(folder.id).inode)
+    fn folder_key(&self, folder: &Handle) -> io::Result<(u64, u64)> {
+        Ok((0, self.call("folder_key")?.live.version(folder.id).inode))
     }
 
     fn look_up(&self, folder: &Handle, name: &CStr) -> io::Result<Entry> {

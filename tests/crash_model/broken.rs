@@ -107,7 +107,7 @@ impl Directory for Broken {
         self.inner.open_folder(path)
     }
 
-    fn folder_key(&self, folder: &Handle) -> io::Result<u64> {
+    fn folder_key(&self, folder: &Handle) -> io::Result<(u64, u64)> {
         self.inner.folder_key(folder)
     }
 

@@ -38,7 +38,7 @@ const FILE_MODE: libc::mode_t = 0o666;
 /// The same for directories.
 const FOLDER_MODE: libc::mode_t = 0o777;
 /// Nanoseconds by which the kernel's own time stamps may lag behind its clock: a tick, at most.
-const KERNEL_TICK: i64 = 20_000_000;
+const KERNEL_TICK: i64 = 12_000_000;
 
 impl BaseDirectory {
     /// Makes `path` ready to be served: makes it where it is missing, makes sure that no other
@@ -62,11 +62,13 @@ impl BaseDirectory {
         let mut name = Name::default();
         let name = name.numbered("", descriptor_number(base.as_fd()));
         file::open_at(descriptors.as_fd(), name, libc::O_PATH | libc::O_DIRECTORY, 0).map_err(no_proc)?;
-        let staging = open_staging(path, base.as_fd())?;
+        let (staging, made) = open_staging(path, base.as_fd())?;
         let call = |name| move |error| OpenError::call(path, name, error);
         let status = file::status(staging.as_fd()).map_err(call("fstat"))?;
         let areas = base.try_clone().and_then(|base| Areas::open(base, staging)).map_err(call("readdir"))?;
-        let last_change = status.modified.saturating_add(KERNEL_TICK).max(areas.reserved_times());
+        // Where nothing was ever staged, no time was ever given.
+        let last_change = if made { 0 } else { status.modified.saturating_add(KERNEL_TICK) };
+        let last_change = last_change.max(areas.reserved_times());
         let ahead = last_change.saturating_sub(clock::unix_nanoseconds());
         if let Ok(ahead @ 1..) = u64::try_from(ahead)
             && ahead <= KERNEL_TICK as u64
@@ -90,7 +92,12 @@ impl BaseDirectory {
         let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
         let descriptor = name.numbered("", descriptor_number(named.as_fd()));
         let file = file::open_at(self.descriptors.as_fd(), descriptor, flags, 0)?;
-        Ok(Found::File(File::from(file), version))
+        let shared = status.names > 1 && flags & libc::O_ACCMODE != libc::O_RDONLY;
+        Ok(if shared {
+            Found::Shared(File::from(file), version)
+        } else {
+            Found::File(File::from(file), version)
+        })
     }
 
     /// Calls with the place of a staged file.
@@ -136,8 +143,9 @@ impl Directory for BaseDirectory {
         file::may_change_entries(folder.as_fd())
     }
 
-    fn folder_key(&self, folder: &File) -> io::Result<u64> {
-        Ok(file::status(folder.as_fd())?.inode)
+    fn folder_key(&self, folder: &File) -> io::Result<(u64, u64)> {
+        let status = file::status(folder.as_fd())?;
+        Ok((status.device, status.inode))
     }
 
     fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Entry> {
@@ -147,7 +155,13 @@ impl Directory for BaseDirectory {
     fn open_for_append(&self, folder: &File, name: &CStr) -> io::Result<Found<File>> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         let named = file::open_beneath(folder.as_fd(), name, flags, BENEATH)?;
-        self.reopen(&named, libc::O_WRONLY)
+        // For reading too: what has other names is copied.
+        match self.reopen(&named, libc::O_RDWR) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.reopen(&named, libc::O_WRONLY)
+            }
+            result => result,
+        }
     }
 
     fn make_folder(&self, folder: &File, name: &CStr) -> io::Result<()> {
@@ -276,16 +290,17 @@ impl Directory for BaseDirectory {
         Ok(File::from(self.staged(staged, open)?))
     }
 
-    fn resolve(&self, path: &CStr) -> io::Result<Vec<u8>> {
+    fn resolve(&self, path: &CStr) -> io::Result<(Vec<u8>, u64)> {
         let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, WITHIN)?;
         let (base, target) = (self.path_of(self.base.as_fd())?, self.path_of(named.as_fd())?);
+        let inode = file::status(named.as_fd())?.inode;
         // The root directory's path ends in a slash, as no other does.
         let base = base.strip_suffix(b"/").unwrap_or(&base);
         match target.strip_prefix(base) {
-            Some([]) => Ok(Vec::new()),
-            Some([b'/', target @ ..]) => Ok(target.to_vec()),
+            Some([]) => Ok((Vec::new(), inode)),
+            Some([b'/', target @ ..]) => Ok((target.to_vec(), inode)),
             // It was moved out of the tree since.
-            _ => Err(io::ErrorKind::NotFound.into()),
+            _ => Err(io::Error::from_raw_os_error(libc::ENOENT)),
         }
     }
 

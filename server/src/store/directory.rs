@@ -42,11 +42,11 @@ pub trait Directory: Send + Sync + 'static {
     fn may_change_entries(&self, _folder: &Self::Folder) -> io::Result<()> {
         Ok(())
     }
-    /// Tells this directory from every other: its inode's number.
+    /// Tells this directory from every other: its device and inode.
     ///
     /// # Errors
     /// See [`Directory::read`].
-    fn folder_key(&self, folder: &Self::Folder) -> io::Result<u64>;
+    fn folder_key(&self, folder: &Self::Folder) -> io::Result<(u64, u64)>;
     /// What `name` is; a symbolic link is not followed.
     ///
     /// # Errors
@@ -170,11 +170,12 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn open_staged(&self, staged: StagedName) -> io::Result<Self::File>;
-    /// The path to which links in the base directory lead from `path`, relative to it.
+    /// The path to which links in the base directory lead from `path`, relative to it, and the number
+    /// of the inode that is there. The path may be that of something else by now.
     ///
     /// # Errors
     /// What stands in the way; `Unsupported` where links are never followed.
-    fn resolve(&self, _path: &CStr) -> io::Result<Vec<u8>> {
+    fn resolve(&self, _path: &CStr) -> io::Result<(Vec<u8>, u64)> {
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Removes the file `name`.
@@ -203,6 +204,8 @@ pub enum Wait {
 pub enum Found<F> {
     /// A regular file, open, and what it was when it was opened.
     File(F, Version),
+    /// The same, to be written to, where it has other names beside this one.
+    Shared(F, Version),
     /// A directory.
     Directory,
     /// Neither: it was not opened.

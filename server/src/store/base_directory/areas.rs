@@ -12,9 +12,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::name::Name;
 use super::or_dot;
-use super::start::STAGING_MODE;
+use super::start::{STAGING_MODE, names};
 use crate::store::directory::StagedName;
-use crate::store::path::RESERVED_NAME_C;
+use crate::store::path::{RESERVED_NAME, RESERVED_NAME_C};
 use crate::sys::file::{self, BENEATH, Place};
 
 /// Links in the first area by which a server finds the others again begin like this.
@@ -55,6 +55,7 @@ impl Areas {
             if let Ok(root) = areas.open_root(&path)
                 && let Ok(folder) = file::open_beneath(root.as_fd(), RESERVED_NAME_C, OPEN_AREA, BENEATH)
                 && let Ok(folder) = lock(File::from(folder))
+                && !folds_case(&root, &folder)?
             {
                 others.push(Other { folder: Arc::new(folder), root: identity(&root)? });
             }
@@ -192,6 +193,12 @@ impl Areas {
         }
         let folder = File::from(file::open_beneath(root.as_fd(), RESERVED_NAME_C, OPEN_AREA, BENEATH)?);
         let folder = lock(folder)?;
+        if folds_case(root, &folder)? {
+            // Clients would reach it by another name.
+            file::remove_directory_at(root.as_fd(), RESERVED_NAME_C)?;
+            return Err(ErrorKind::ResourceBusy.into());
+        }
+        root.sync_all()?;
         // What was mounted after the start may hold what an earlier server left. Nothing may be
         // written there before the next start has recovered it.
         if !staged_in(&folder, 0)?.is_empty() {
@@ -216,6 +223,10 @@ impl Areas {
         }
         Ok(registered)
     }
+}
+
+fn folds_case(root: &File, folder: &File) -> io::Result<bool> {
+    names(root.as_fd(), &RESERVED_NAME.to_ascii_uppercase(), folder)
 }
 
 const OPEN_AREA: libc::c_int = libc::O_RDONLY | libc::O_DIRECTORY;
