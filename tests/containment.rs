@@ -2,6 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests fails the test that it helps")]
 
+#[path = "containment/kinds.rs"]
+mod kinds;
+#[path = "containment/mounts.rs"]
+mod mounts;
+#[path = "containment/places.rs"]
+mod places;
+#[path = "containment/spellings.rs"]
+mod spellings;
+#[path = "containment/swaps.rs"]
+mod swaps;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
