@@ -147,18 +147,14 @@ impl Client {
     #[track_caller]
     fn receive(&mut self) -> bool {
         let mut buffer = [0; 1 << 16];
-        loop {
-            match self.stream.read(&mut buffer) {
-                Ok(count) => {
-                    self.received.extend_from_slice(&buffer[..count]);
-                    return count > 0;
-                }
-                // signal(7): with a time limit, the kernel does not take it up again by itself.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    panic!("reading, after {:?}: {error}", self.received.escape_ascii().to_string())
-                }
+        match self.stream.read(&mut buffer) {
+            Ok(count) => {
+                self.received.extend_from_slice(&buffer[..count]);
+                count > 0
             }
+            // A signal that is none of the client's concern: that its server has ended, say.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.receive(),
+            Err(error) => panic!("reading, after {:?}: {error}", self.received.escape_ascii().to_string()),
         }
     }
 }
