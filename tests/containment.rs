@@ -82,12 +82,12 @@ fn a_swapped_link_lets_nobody_out() {
             })
             .collect();
         let mut all = BTreeMap::new();
-        for client in clients {
-            for (status, count) in client.join().unwrap() {
-                *all.entry(status).or_insert(0) += count;
-            }
-        }
+        // Whatever becomes of the clients, the exchanges end.
+        let results: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
         over.store(true, Ordering::Relaxed);
+        for (status, count) in results.into_iter().flat_map(Result::unwrap) {
+            *all.entry(status).or_insert(0) += count;
+        }
         all
     });
     let names: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
