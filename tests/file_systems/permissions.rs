@@ -130,6 +130,21 @@ fn a_file_of_somebody_else_in_a_sticky_directory_is_403() {
         );
         let mut client = server.connect();
         assert_eq!(client.ask("GET /files/shared/root's", "").text(), "kept");
+        // Everybody may write it, but only its owner may set its time, which tells versions apart.
+        fs::write(shared.join("everybody's"), "kept").unwrap();
+        set_mode(&shared.join("everybody's"), 0o666);
+        for content in ["+".repeat(10), "+".repeat(400_000)] {
+            let old = fs::read(shared.join("everybody's")).unwrap();
+            let status = server.connect().ask("PATCH /files/shared/everybody's", &content).status;
+            println!("file_systems:everybody durability={durability} status={status}");
+            let now = fs::read(shared.join("everybody's")).unwrap();
+            match status {
+                200 => assert!(now == [&old[..], content.as_bytes()].concat()),
+                403 => assert!(now == old),
+                other => panic!("{other}"),
+            }
+            assert_eq!(staged(server.directory()), 0);
+        }
         assert_eq!(client.ask("PUT /files/shared/own", "x").status, 201);
         assert_eq!(client.ask("DELETE /files/shared/own", "").status, 200);
     }
