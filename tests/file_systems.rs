@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests fails the test that it helps")]
 
+#[path = "file_systems/names.rs"]
+mod names;
+#[path = "file_systems/permissions.rs"]
+mod permissions;
+#[path = "file_systems/space.rs"]
+mod space;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

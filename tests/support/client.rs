@@ -50,6 +50,13 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).expect("the connection is open");
     }
 
+    /// Sends a request for one method and target (`"PUT /files/a"`); reads its answer.
+    #[track_caller]
+    pub fn ask(&mut self, line: &str, content: impl AsRef<[u8]>) -> Answer {
+        self.send(request(line, content));
+        self.answer(method(line.as_bytes()))
+    }
+
     /// Reads one answer to `method`.
     #[track_caller]
     pub fn answer(&mut self, method: &str) -> Answer {
@@ -117,6 +124,7 @@ impl Client {
                 Ok(0) => return count,
                 Ok(more) => count += more as u64,
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("the server does not end the connection: {error}"),
             }
         }

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::am_root;
+
 /// Something that is mounted.
 #[derive(Debug)]
 pub struct Mount(PathBuf);
@@ -24,6 +26,17 @@ impl Mount {
         Mount::new(&[OsStr::new("--bind"), from.as_os_str()], point)
     }
 
+    /// A small file system of the kind `ext4` in the file `image`, which is made; bytes as `truncate` has them.
+    pub fn in_image(image: &Path, bytes: &str, point: &Path) -> Mount {
+        let made = succeeds(Command::new("truncate").args(["--size", bytes]).arg(image))
+            && succeeds(Command::new("mkfs.ext4").args(["-q", "-F", "-b", "4096", "-m", "0"]).arg(image));
+        assert!(made, "an image of {bytes} bytes");
+        // The kernel lets go of the loop device when nobody uses the file system any more.
+        let arguments = ["-t", "ext4", "-o", "loop"].map(OsStr::new);
+        let mount = Mount::new(&[&arguments[..], &[image.as_os_str()]].concat(), point);
+        mount.expect("root can mount an image")
+    }
+
     /// Makes it read-only, or writable again.
     pub fn set_read_only(&self, read_only: bool) {
         let options = if read_only { "remount,ro" } else { "remount,rw" };
@@ -41,6 +54,18 @@ impl Drop for Mount {
         // Whoever still uses it keeps it; nobody finds it any more.
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
     }
+}
+
+/// Whether `what` can be tried, which takes mounts and devices: by root, always. For anybody else it
+/// is skipped, with a line that says so.
+#[track_caller]
+pub fn may_mount(what: &str) -> bool {
+    if !am_root() {
+        println!("{what}: skipped=1, only root can mount");
+        return false;
+    }
+    println!("{what}: skipped=0");
+    true
 }
 
 /// Whether a command could be run, and succeeded.
