@@ -71,24 +71,47 @@ impl Server {
         Server::launch(command, home, "0", flags, Stderr::Read)
     }
 
+    /// Starts a server on a directory of the caller's.
+    #[track_caller]
+    pub fn start_on(directory: &Path, flags: &[&str]) -> Server {
+        Server::launch_on(
+            Command::new(binary()),
+            (new_home(), directory.to_owned()),
+            "0",
+            flags,
+            Stderr::Read,
+        )
+    }
+
+    /// Kills this server as `kill -9` does, and waits for its end.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the server runs");
+        self.expect_exit();
+    }
+
     /// Kills this server, and starts another one on its directory and port.
     #[track_caller]
     pub fn kill_and_restart(mut self, flags: &[&str]) -> Server {
-        self.child.kill().expect("the server runs");
-        self.expect_exit();
+        self.kill();
         let port = self.address.port().to_string();
         Server::launch(Command::new(binary()), Arc::clone(&self.home), &port, flags, Stderr::Read)
     }
 
     #[track_caller]
-    fn launch(
+    fn launch(command: Command, home: Arc<TempDir>, port: &str, flags: &[&str], stderr: Stderr) -> Server {
+        let directory = home.path().join("data");
+        Server::launch_on(command, (home, directory), port, flags, stderr)
+    }
+
+    #[track_caller]
+    fn launch_on(
         mut command: Command,
-        home: Arc<TempDir>,
+        (home, directory): (Arc<TempDir>, PathBuf),
         port: &str,
         flags: &[&str],
         stderr: Stderr,
     ) -> Server {
-        let directory = home.path().join("data");
         let mut child = command
             .args(["--port", port])
             .args(flags)

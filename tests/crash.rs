@@ -1,0 +1,49 @@
+//! Crashes at random instants of a server that is written to: of the process by `kill -9`, of the
+//! file system by a forced shutdown of an image that is mounted for the purpose.
+//!
+//! Goal: what was acknowledged is there afterwards, and what was in flight is wholly there or wholly
+//! not. Method: writers with files of their own, each of which knows what has to be in them; after
+//! each crash another server on the same directory is asked for all of them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of tests fails the test that it helps"
+)]
+
+#[path = "crash/load.rs"]
+mod load;
+#[path = "crash/random.rs"]
+mod random;
+#[path = "crash/tally.rs"]
+mod tally;
+
+use std::time::Duration;
+
+use load::Load;
+use random::Random;
+use tests::Server;
+
+/// So many times more where nobody waits for the result.
+fn rounds(ordinary: usize) -> usize {
+    let soak = std::env::var("VERIFY").is_ok_and(|depth| depth == "soak");
+    if soak { 50 * ordinary } else { ordinary }
+}
+
+/// Microseconds from the start of the load to the crash.
+const INSTANTS: std::ops::Range<u64> = 0..60_000;
+
+#[test]
+fn a_killed_server_leaves_whole_requests() {
+    const DURABILITIES: [[&str; 3]; 2] =
+        [["--quiet", "--durability", "cache"], ["--quiet", "--durability", "disk"]];
+    let mut random = Random::from_environment("kill");
+    let directory = tempfile::tempdir().unwrap();
+    let mut load = Load::new(&mut random);
+    let mut server = Server::start_on(directory.path(), &DURABILITIES[0]);
+    for round in 1..=rounds(100) {
+        let instant = Duration::from_micros(random.in_range(INSTANTS));
+        load.run(&mut server, instant, Server::kill);
+        server = load.restart(directory.path(), &DURABILITIES[round % 2]);
+    }
+    load.tally.expect_at_least(5, "kill");
+}
