@@ -10,16 +10,21 @@
     reason = "a helper of tests fails the test that it helps"
 )]
 
+#[path = "crash/image.rs"]
+mod image;
 #[path = "crash/load.rs"]
 mod load;
 #[path = "crash/random.rs"]
 mod random;
+#[path = "crash/reader.rs"]
+mod reader;
 #[path = "crash/tally.rs"]
 mod tally;
 
 use std::time::Duration;
 
-use load::Load;
+use image::{EXT4, Image, Kind, XFS};
+use load::{Crash, Load};
 use random::Random;
 use tests::Server;
 
@@ -32,18 +37,48 @@ fn rounds(ordinary: usize) -> usize {
 /// Microseconds from the start of the load to the crash.
 const INSTANTS: std::ops::Range<u64> = 0..60_000;
 
+const CACHE: [&str; 3] = ["--quiet", "--durability", "cache"];
+const DISK: [&str; 3] = ["--quiet", "--durability", "disk"];
+
 #[test]
 fn a_killed_server_leaves_whole_requests() {
-    const DURABILITIES: [[&str; 3]; 2] =
-        [["--quiet", "--durability", "cache"], ["--quiet", "--durability", "disk"]];
     let mut random = Random::from_environment("kill");
     let directory = tempfile::tempdir().unwrap();
     let mut load = Load::new(&mut random);
-    let mut server = Server::start_on(directory.path(), &DURABILITIES[0]);
+    let mut server = Server::start_on(directory.path(), &CACHE);
     for round in 1..=rounds(100) {
         let instant = Duration::from_micros(random.in_range(INSTANTS));
-        load.run(&mut server, instant, Server::kill);
-        server = load.restart(directory.path(), &DURABILITIES[round % 2]);
+        load.run(&mut server, instant, Crash::Process, Server::kill);
+        server = load.restart(directory.path(), if round % 2 == 0 { &CACHE } else { &DISK });
     }
     load.tally.expect_at_least(5, "kill");
+}
+
+#[test]
+fn a_crash_of_ext4_loses_nothing_acknowledged() {
+    crash_file_system(&EXT4);
+}
+
+#[test]
+fn a_crash_of_xfs_loses_nothing_acknowledged() {
+    crash_file_system(&XFS);
+}
+
+fn crash_file_system(kind: &Kind) {
+    let Some(mut image) = Image::new(kind) else { return };
+    let mut random = Random::from_environment(kind.name);
+    let mut load = Load::new(&mut random);
+    let mut server = Server::start_on(&image.directory(), &DISK);
+    for _ in 0..rounds(30) {
+        let instant = Duration::from_micros(random.in_range(INSTANTS));
+        let shutdown = image.shutdown();
+        load.run(&mut server, instant, Crash::Machine, |server| {
+            shutdown.happen();
+            server.kill();
+        });
+        drop(server);
+        image.remount();
+        server = load.restart(&image.directory(), &DISK);
+    }
+    load.tally.expect_at_least(2, kind.name);
 }

@@ -1,11 +1,11 @@
 //! Writers that know what they were told: after a crash everything acknowledged is there, and the
 //! one request that each had in flight is wholly there or wholly not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use model::reference::{Method, Node, Reference};
 use tests::{Client, PATIENCE, Server, request};
 
 use super::random::Random;
+use super::reader::Reader;
 use super::tally::Tally;
 
 const WRITERS: u64 = 4;
@@ -20,22 +21,45 @@ const WRITERS: u64 = 4;
 const FILE_BYTES_MAX: usize = 3 << 20;
 const STAGING: &str = ".http_server";
 
+/// What crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crash {
+    /// The server alone: whatever it has said counts.
+    Process,
+    /// What it stands on. Nothing that is said while it crashes would be heard from a machine that
+    /// loses power; here it can be untrue, because ext4 and XFS may end an `fdatasync` that a
+    /// shutdown cuts short as if it had succeeded.
+    Machine,
+}
+
 /// Several writers, each with files of its own, over any number of crashes.
 pub(crate) struct Load {
     writers: Vec<Writer>,
+    random: Random,
     /// What a server that has done nothing has in its staging directory.
     fresh: BTreeSet<OsString>,
     pub(crate) tally: Tally,
 }
 
+/// What the threads of one run know of each other.
+pub(crate) struct Shared {
+    kind: Crash,
+    /// Set before the crash begins, so that whatever breaks earlier is a defect.
+    pub(crate) crashing: AtomicBool,
+    /// How many answers each writer has.
+    pub(crate) acknowledged: Vec<AtomicUsize>,
+}
+
 /// One client, and what its files have to hold.
-struct Writer {
+pub(crate) struct Writer {
     random: Random,
-    paths: [String; 3],
+    pub(crate) paths: [String; 3],
     /// The number of its next content: no other writer has it.
     number: u64,
     acknowledged: Reference,
     in_flight: Option<Write>,
+    /// The lengths that a reader found last, where no answer has come to the writer since.
+    read: BTreeMap<String, Option<usize>>,
 }
 
 /// A request that writes.
@@ -54,28 +78,45 @@ impl Load {
             number,
             acknowledged: Reference::default(),
             in_flight: None,
+            read: BTreeMap::new(),
         };
+        let writers = (0..WRITERS).map(writer).collect();
         let fresh = staged(Server::start(&[]).directory());
-        Load { writers: (0..WRITERS).map(writer).collect(), fresh, tally: Tally::default() }
+        Load { writers, random: random.split(), fresh, tally: Tally::default() }
     }
 
-    /// Lets all writers write until `crash`, which comes after `time`, has broken their connections.
-    pub(crate) fn run(&mut self, server: &mut Server, time: Duration, crash: impl FnOnce(&mut Server)) {
-        let crashing = AtomicBool::new(false);
+    /// Lets all writers write, and a reader read, until `crash`, which comes after `time`, has broken
+    /// their connections.
+    pub(crate) fn run(
+        &mut self,
+        server: &mut Server,
+        time: Duration,
+        kind: Crash,
+        crash: impl FnOnce(&mut Server),
+    ) {
+        let mut reader = Reader::new(self.random.split(), server.connect(), &self.writers);
         let clients: Vec<Client> = self.writers.iter().map(|_| server.connect()).collect();
-        let acknowledged: usize = thread::scope(|scope| {
-            let write = |(writer, client): (_, Client)| {
-                let (writer, crashing): (&mut Writer, _) = (writer, &crashing);
-                scope.spawn(move || writer.write_until(crashing, client))
-            };
-            let threads: Vec<_> = self.writers.iter_mut().zip(clients).map(write).collect();
+        let shared = Shared {
+            kind,
+            crashing: AtomicBool::new(false),
+            acknowledged: self.writers.iter().map(|_| AtomicUsize::new(0)).collect(),
+        };
+        thread::scope(|scope| {
+            for ((number, writer), client) in self.writers.iter_mut().enumerate().zip(clients) {
+                let shared = &shared;
+                scope.spawn(move || writer.write_until_crashed(client, shared, &shared.acknowledged[number]));
+            }
+            scope.spawn(|| reader.read_until_crashed(&shared));
             thread::sleep(time);
-            crashing.store(true, Ordering::SeqCst);
+            shared.crashing.store(true, Ordering::SeqCst);
             crash(server);
-            threads.into_iter().map(|thread| thread.join().expect("no writer fails")).sum()
         });
         self.tally.crashes += 1;
-        self.tally.acknowledged += acknowledged;
+        for (number, acknowledged) in shared.acknowledged.into_iter().enumerate() {
+            let acknowledged = acknowledged.into_inner();
+            self.tally.acknowledged += acknowledged;
+            self.writers[number].read = reader.read_behind(number, acknowledged);
+        }
     }
 
     /// Starts another server where one died, and holds its tree to what the writers know.
@@ -124,10 +165,9 @@ fn add_files(folder: &Path, prefix: &str, files: &mut BTreeSet<String>) {
 }
 
 impl Writer {
-    /// Writes until the server dies or fails; says how often it succeeded.
-    fn write_until(&mut self, crashing: &AtomicBool, mut client: Client) -> usize {
+    /// Writes until the server dies or fails.
+    fn write_until_crashed(&mut self, mut client: Client, shared: &Shared, acknowledged: &AtomicUsize) {
         let start = Instant::now();
-        let mut acknowledged = 0;
         loop {
             // A server that outlives its crash must not keep the test for ever.
             assert!(start.elapsed() < PATIENCE, "no crash ended the load");
@@ -136,19 +176,17 @@ impl Writer {
             let bytes = request(&line, &write.content);
             self.in_flight = Some(write.clone());
             let answer = client.exchange_unless_broken(write.method.name(), &bytes);
-            let status = answer.as_ref().map(|answer| answer.status);
-            if !status.is_some_and(|status| (200..300).contains(&status)) && !self.is_prune(&write) {
-                assert!(crashing.load(Ordering::SeqCst), "{line}: {answer:?} without a crash");
-                return acknowledged;
+            let crashing = shared.crashing.load(Ordering::SeqCst);
+            if crashing && (answer.is_none() || shared.kind == Crash::Machine) {
+                return;
             }
-            let Some(status) = status else { return acknowledged };
             let expected = write.apply(&mut self.acknowledged);
-            // A directory may have been made for a file that then was not there after a crash.
-            if !self.is_prune(&write) {
-                assert_eq!(status, expected, "{line}");
-            }
+            let status = answer.map(|answer| answer.status);
+            // A directory may be there that was made for a file which a crash then took.
+            let pruned = self.is_prune(&write) && matches!(status, Some(200 | 404 | 409));
+            assert!(pruned || status == Some(expected), "{line}: {status:?}, not {expected}");
             self.in_flight = None;
-            acknowledged += 1;
+            acknowledged.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -159,7 +197,7 @@ impl Writer {
     /// A request that succeeds, on any of this writer's paths.
     fn next_write(&mut self) -> Write {
         let path = self.paths[self.random.in_range(0..3) as usize].clone();
-        let length = self.acknowledged.request(Method::Get, &path, b"").read.map(|content| content.len());
+        let length = self.content(&path).map(|content| content.len());
         let content = self.next_content();
         let method = match (length, self.random.in_range(0..8)) {
             // Directories are removed too, so that they have to be made again.
@@ -195,7 +233,7 @@ impl Writer {
         content
     }
 
-    /// Finds out what became of the request in flight.
+    /// Compares all files, and finds out what became of the request in flight.
     fn settle(&mut self, client: &mut Client, tally: &mut Tally) {
         let in_flight = self.in_flight.take();
         for path in self.paths.clone() {
@@ -203,33 +241,55 @@ impl Writer {
             let answer = client.answer("GET");
             let found = (answer.status == 200).then_some(answer.content);
             assert!(found.is_some() || answer.status == 404, "{path}: {}", answer.status);
-            let without = self.acknowledged.request(Method::Get, &path, b"").read;
-            let Some(write) = in_flight.as_ref().filter(|write| write.path == path) else {
-                assert!(found == without, "{path}, no request in flight: {}", difference(&found, &without));
-                continue;
-            };
-            let before = self.acknowledged.clone();
-            write.apply(&mut self.acknowledged);
-            let with = self.acknowledged.request(Method::Get, &path, b"").read;
-            assert!(
-                found == with || found == without,
-                "{path}: {} with {} bytes in flight is partly there: {}; {}",
-                write.method.name(),
-                write.content.len(),
-                difference(&found, &without),
-                difference(&found, &with),
-            );
-            let seen = if found == with {
-                &mut tally.there
-            } else {
-                self.acknowledged = before;
-                &mut tally.absent
-            };
-            *seen.entry(write.method).or_default() += 1;
-            if write.method == Method::Patch && write.content.len() > 1 << 20 {
-                tally.long_appends += 1;
+            match &in_flight {
+                Some(write) if write.path == path => self.settle_write(write, &found, tally),
+                _ => {
+                    let crash = tally.crashes;
+                    let kept = self.content(&path);
+                    assert!(found == kept, "crash {crash}, {path}: {}", difference(&found, &kept));
+                }
             }
         }
+    }
+
+    fn settle_write(&mut self, write: &Write, found: &Option<Vec<u8>>, tally: &mut Tally) {
+        let before = self.acknowledged.clone();
+        let without = self.content(&write.path);
+        write.apply(&mut self.acknowledged);
+        let with = self.content(&write.path);
+        let there = *found == with;
+        let what = format!(
+            "crash {}, {} {} with {} bytes in flight",
+            tally.crashes,
+            write.method.name(),
+            write.path,
+            write.content.len()
+        );
+        assert!(
+            there || *found == without,
+            "{what}, neither absent: {}, nor there: {}",
+            difference(found, &without),
+            difference(found, &with),
+        );
+        if let Some(read) = self.read.get(&write.path) {
+            let [with, without] = [&with, &without].map(|content| content.as_ref().map(Vec::len));
+            assert!(*read == with || *read == without, "{what}: {read:?} bytes were read");
+            if *read != without {
+                tally.read_early += 1;
+                assert!(there, "{what}: read, and then lost");
+            }
+        }
+        let seen = if there { &mut tally.there } else { &mut tally.absent };
+        *seen.entry(write.method).or_default() += 1;
+        tally.long_appends += usize::from(write.method == Method::Patch && write.content.len() > 1 << 20);
+        if !there {
+            self.acknowledged = before;
+        }
+    }
+
+    /// What a file holds by what was acknowledged.
+    fn content(&mut self, path: &str) -> Option<Vec<u8>> {
+        self.acknowledged.request(Method::Get, path, b"").read
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     pub(crate) absent: BTreeMap<Method, usize>,
     /// Appends in flight that are copied, because they are too long to be held in memory.
     pub(crate) long_appends: usize,
+    /// Writes in flight that a reader had seen already.
+    pub(crate) read_early: usize,
     /// Crashes that left something in the staging directory.
     pub(crate) swept: usize,
 }
@@ -49,6 +51,7 @@ impl fmt::Display for Tally {
         write!(formatter, "crashes={} acknowledged={}", self.crashes, self.acknowledged)?;
         write!(formatter, " in_flight_there={there} in_flight_absent={absent}")?;
         write!(formatter, " long_appends={} swept={}", self.long_appends, self.swept)?;
+        write!(formatter, " read_early={}", self.read_early)?;
         write!(formatter, " there={:?} absent={:?}", self.there, self.absent)
     }
 }
