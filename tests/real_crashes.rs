@@ -10,15 +10,15 @@
     reason = "a helper of tests fails the test that it helps"
 )]
 
-#[path = "crash/image.rs"]
+#[path = "real_crashes/image.rs"]
 mod image;
-#[path = "crash/load.rs"]
+#[path = "real_crashes/load.rs"]
 mod load;
-#[path = "crash/random.rs"]
+#[path = "real_crashes/random.rs"]
 mod random;
-#[path = "crash/reader.rs"]
+#[path = "real_crashes/reader.rs"]
 mod reader;
-#[path = "crash/tally.rs"]
+#[path = "real_crashes/tally.rs"]
 mod tally;
 
 use std::time::Duration;
