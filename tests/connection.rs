@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http_server::clock::{Instant, Now};
 use http_server::connection::{Connection, Input, Output, Want};
-use http_server::http::date::HttpDate;
 use http_server::limits::Limits;
 use http_server::store::operation::Outcome;
+use http_server::store::version::Version;
 use model::pump::Pump;
 use model::scripted::{FILE_BYTES, Scripted};
 use model::wire::{WireAnswer, read_answers};
@@ -343,13 +343,13 @@ fn drain_closes_what_is_idle_and_finishes_what_is_not() {
 
 #[test]
 fn drain_lets_a_file_be_sent_to_its_end() {
-    let now = Now { instant: Instant::default(), date: HttpDate::from_unix_seconds(0) };
+    let now = Now::new(Instant::default(), 0);
     let mut output = Output::default();
     let mut connection = Connection::new(Arc::new(limits()), &now);
     let request = expand("GET /files/a {}\r\n");
     let want = connection.advance(Input::Bytes(request.as_bytes()), &now, &mut output);
     assert!(matches!(want, Want::Run(_)), "{want:?}");
-    let outcome = Outcome::Opened { length: 5 };
+    let outcome = Outcome::Opened(Version { inode: 1, modified: 0, length: 5 });
     assert_eq!(connection.advance(Input::Outcome(outcome), &now, &mut output), Want::SendFile(0..5));
     assert_eq!(connection.advance(Input::Drain, &now, &mut output), Want::Same);
     assert_eq!(connection.advance(Input::Sent, &now, &mut output), Want::Close { linger: true });

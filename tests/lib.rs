@@ -10,6 +10,7 @@ mod support {
     pub(crate) mod answer;
     pub(crate) mod binary;
     pub(crate) mod client;
+    pub(crate) mod mount;
     pub(crate) mod server;
     pub(crate) mod system;
 }
@@ -17,6 +18,7 @@ mod support {
 pub use support::answer::Answer;
 pub use support::binary::binary;
 pub use support::client::{Client, check, exchange, request};
+pub use support::mount::{Mount, succeeds};
 pub use support::server::{Server, Stderr, unprivileged};
 pub use support::system::{am_root, eventually, make_fifo, open_files_max};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The models, each of which prints a ledger line. Without `--cfg loom` they would vanish silently.
-const MODELS: [&str; 23] = [
+const MODELS: [&str; 28] = [
     "address_counts",
     "bounded_count",
     "bounded_count_refusal",
@@ -16,6 +16,8 @@ const MODELS: [&str; 23] = [
     "namespace_remover",
     "panicking_job",
     "path_locks",
+    "path_locks_both",
+    "path_locks_pinned",
     "path_locks_readers",
     "queue_1p_1c",
     "queue_1p_2c",
@@ -26,8 +28,11 @@ const MODELS: [&str; 23] = [
     "queue_full",
     "queue_push_close",
     "queue_stolen_wake",
+    "rounds_2",
+    "rounds_3",
     "shutdown",
     "shutdown_2w",
+    "stamps",
     "tally",
 ];
 

@@ -14,13 +14,15 @@ use std::sync::Arc;
 
 use http_server::limits::Limits;
 use http_server::store::base_directory::BaseDirectory;
-use http_server::store::operation::{Intent, Mode, Operation, Outcome, StoreErrorKind};
+use http_server::store::condition::{Condition, Versions};
+use http_server::store::operation::{Intent, Mode, Operation, Outcome, StoreError, StoreErrorKind};
 use http_server::store::path::{FilePath, RESERVED_NAME};
+use http_server::store::version::Version;
 use http_server::store::{Durability, Held, Store};
 use model::alphabet::{Request, all_sequences, read_requests, requests};
 use model::pump::{Pump, StoreFiles};
-use model::reference::{Answer, Method, Names, Node, Reference};
-use model::wire::read_answers;
+use model::reference::{self, Answer, Date, Method, Names, Node, Reference, Terms};
+use model::wire::{WireAnswer, read_answers};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -29,17 +31,17 @@ type Cells = RefCell<BTreeMap<(Method, u16), u32>>;
 
 /// Every cell that the contract has for these requests.
 const CELLS: &[(Method, &[u16])] = &[
-    (Method::Get, &[200, 400, 404]),
-    (Method::Head, &[200, 400, 404]),
-    (Method::Post, &[201, 400, 409]),
-    (Method::Put, &[200, 201, 400, 409]),
-    (Method::Patch, &[200, 201, 400, 409]),
-    (Method::Delete, &[200, 400, 403, 404, 409]),
+    (Method::Get, &[200, 206, 304, 400, 404, 412, 416]),
+    (Method::Head, &[200, 304, 400, 404, 412]),
+    (Method::Post, &[201, 400, 409, 412]),
+    (Method::Put, &[200, 201, 400, 409, 412]),
+    (Method::Patch, &[200, 201, 400, 409, 412]),
+    (Method::Delete, &[200, 400, 403, 404, 409, 412]),
 ];
 
 #[test]
 fn random_sequences_agree_with_the_reference() {
-    let mut runner = TestRunner::new(Config { cases: 600, ..Config::with_source_file(file!()) });
+    let mut runner = TestRunner::new(Config { cases: 1000, ..Config::with_source_file(file!()) });
     let sequences =
         (prop::collection::vec(requests(), 1..40), prop::collection::vec(1_usize..100_000, 1..20));
     let cells = Cells::default();
@@ -47,7 +49,7 @@ fn random_sequences_agree_with_the_reference() {
         compare(&requests, &cuts, &cells);
         Ok(())
     });
-    println!("model:random sequences=600 cells={:?}", cells.borrow());
+    println!("model:random sequences=1000 cells={:?}", cells.borrow());
     result.unwrap();
     for (method, statuses) in CELLS {
         for status in *statuses {
@@ -64,7 +66,7 @@ fn all_short_sequences_agree_with_the_reference() {
         compare(requests, &[7], &Cells::default());
     }
     println!("model:exhaustive sequences={}", sequences.len());
-    assert_eq!(sequences.len(), 12 + 12 * 12 + 12 * 12 * 12);
+    assert_eq!(sequences.len(), 18 + 18 * 18 + 18 * 18 * 18);
 }
 
 #[test]
@@ -85,26 +87,68 @@ fn kept_lists_of_requests_agree_with_the_reference() {
 
 /// Runs `requests` through reference, store and connection, each from an empty tree.
 fn compare(requests: &[Request], cuts: &[usize], cells: &Cells) {
-    let mut reference = Reference::default();
-    let expected: Vec<Answer> = requests
-        .iter()
-        .map(|request| reference.request(request.method, &request.path, &request.content_bytes()))
-        .collect();
+    let story = || requests.iter().map(|request| format!("{request}\n")).collect::<String>();
+    let (expected, tree) = through_reference(requests);
     for (request, answer) in requests.iter().zip(&expected) {
         *cells.borrow_mut().entry((request.method, answer.status)).or_insert(0) += 1;
     }
-    let story = || requests.iter().map(|request| format!("{request}\n")).collect::<String>();
-    let (answers, tree) = with_store(|store| through_store(store, requests, cuts));
-    assert_eq!(answers, expected, "the store, on\n{}", story());
-    assert_eq!(&tree, reference.tree(), "the tree of the store, on\n{}", story());
-    let (answers, tree) = with_store(|store| through_connection(store, requests, cuts));
+    let (answers, left) = with_store(|store| through_connection(store, requests, &expected, cuts));
     assert_eq!(answers, expected, "the connection, on\n{}", story());
-    assert_eq!(&tree, reference.tree(), "the tree of the connection, on\n{}", story());
+    assert_eq!(left, tree, "the tree of the connection, on\n{}", story());
+    // A store knows no ranges.
+    let whole = |request: &Request| Request {
+        terms: Terms { range: None, ..request.terms.clone() },
+        ..request.clone()
+    };
+    let requests: Vec<Request> = requests.iter().map(whole).collect();
+    let (expected, tree) = through_reference(&requests);
+    let (answers, left) = with_store(|store| through_store(store, &requests, &expected, cuts));
+    assert_eq!(answers, expected, "the store, on\n{}", story());
+    assert_eq!(left, tree, "the tree of the store, on\n{}", story());
 }
 
-fn with_store(
-    run: impl FnOnce(&Store<BaseDirectory>) -> Vec<Answer>,
-) -> (Vec<Answer>, BTreeMap<Names, Node>) {
+type Contents = BTreeMap<Names, Option<Vec<u8>>>;
+
+/// Its answers, and the content of each file at the end; nothing of a directory.
+fn through_reference(requests: &[Request]) -> (Vec<Answer>, Contents) {
+    let mut reference = Reference::default();
+    let answer = |request: &Request| {
+        reference.request(request.method, &request.path, &request.content_bytes(), &request.terms)
+    };
+    let answers = requests.iter().map(answer).collect();
+    let content = |node: &Node| match node {
+        Node::Directory => None,
+        Node::File(file) => Some(file.content.clone()),
+    };
+    (answers, reference.tree().iter().map(|(names, node)| (names.clone(), content(node))).collect())
+}
+
+/// Versions of the reference and what stands for them elsewhere, one to one.
+#[derive(Debug)]
+struct Known<T> {
+    by_number: BTreeMap<u64, T>,
+    by_name: BTreeMap<T, u64>,
+}
+
+impl<T: Ord + Clone + std::fmt::Debug> Known<T> {
+    fn new() -> Known<T> {
+        Known { by_number: BTreeMap::new(), by_name: BTreeMap::new() }
+    }
+
+    /// The number of the version that has this name, where the reference says that it is `number`.
+    fn learn(&mut self, number: Option<u64>, name: Option<T>) -> Option<u64> {
+        let (Some(number), Some(name)) = (number, name.clone()) else {
+            return name.and_then(|name| self.by_name.get(&name).copied().or(Some(u64::MAX)));
+        };
+        let known = self.by_number.entry(number).or_insert_with(|| name.clone());
+        assert_eq!(known, &name, "version {number} has two names");
+        let known = *self.by_name.entry(name.clone()).or_insert(number);
+        assert_eq!(known, number, "two versions are {name:?}");
+        Some(number)
+    }
+}
+
+fn with_store(run: impl FnOnce(&Store<BaseDirectory>) -> Vec<Answer>) -> (Vec<Answer>, Contents) {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::new(BaseDirectory::open(directory.path()).unwrap(), Durability::Cache);
     let answers = run(&store);
@@ -115,7 +159,7 @@ fn with_store(
     (answers, tree)
 }
 
-fn walk(folder: &Path, names: &Names, tree: &mut BTreeMap<Names, Node>) {
+fn walk(folder: &Path, names: &Names, tree: &mut Contents) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if names.is_empty() && entry.file_name().as_bytes() == RESERVED_NAME {
             continue;
@@ -123,40 +167,73 @@ fn walk(folder: &Path, names: &Names, tree: &mut BTreeMap<Names, Node>) {
         let names: Names = names.iter().cloned().chain([entry.file_name().as_bytes().to_vec()]).collect();
         if entry.file_type().unwrap().is_dir() {
             walk(&entry.path(), &names, tree);
-            tree.insert(names, Node::Directory);
+            tree.insert(names, None);
         } else {
-            tree.insert(names, Node::File(std::fs::read(entry.path()).unwrap()));
+            tree.insert(names, Some(std::fs::read(entry.path()).unwrap()));
         }
     }
 }
 
-fn through_store(store: &Store<BaseDirectory>, requests: &[Request], cuts: &[usize]) -> Vec<Answer> {
-    let cuts = RefCell::new(cuts.iter().cycle());
-    let answer = |request: &Request| {
+fn through_store(
+    store: &Store<BaseDirectory>,
+    requests: &[Request],
+    expected: &[Answer],
+    cuts: &[usize],
+) -> Vec<Answer> {
+    let mut known = Known::<Version>::new();
+    let mut cuts = cuts.iter().cycle();
+    let mut answers = Vec::new();
+    for (request, expected) in requests.iter().zip(expected) {
         let Ok(path) = FilePath::parse(request.path.as_bytes()) else {
-            return Answer { status: 400, read: None };
+            answers.push(Answer { status: 400, read: None, version: None, length: None });
+            continue;
         };
+        let condition = Some(Box::new(condition(request, &known)));
         let mut held = Held::Nothing;
-        let mode = match request.method {
-            Method::Post => Mode::Create,
-            Method::Put => Mode::Replace,
-            Method::Patch => Mode::Append,
-            Method::Get | Method::Head => {
-                let outcome = store
-                    .run_cached(Operation::Open(path), &mut held)
-                    .unwrap_or_else(|operation| store.run(operation, &mut held));
-                return judged(store, request.method, outcome, &held);
-            }
-            Method::Delete => {
-                let outcome = store.run(Operation::Delete(path), &mut held);
-                return judged(store, request.method, outcome, &held);
-            }
+        let mut cached = |operation| {
+            store.run_cached(operation, &mut held).unwrap_or_else(|operation| store.run(operation, &mut held))
         };
-        let part = *cuts.borrow_mut().next().unwrap();
-        let outcome = upload(store, Intent { path, mode }, &request.content_bytes(), part, &mut held);
-        judged(store, request.method, outcome, &held)
+        let outcome = match mode(request.method) {
+            Some(mode) => {
+                let intent = Intent { path, mode, condition };
+                upload(store, intent, &request.content_bytes(), *cuts.next().unwrap(), &mut held)
+            }
+            None if request.method == Method::Delete => cached(Operation::Delete(path, condition)),
+            None => cached(Operation::Open(path, condition)),
+        };
+        answers.push(judged(store, request.method, outcome, &held, (expected, &mut known)));
+    }
+    answers
+}
+
+fn mode(method: Method) -> Option<Mode> {
+    match method {
+        Method::Post => Some(Mode::Create),
+        Method::Put => Some(Mode::Replace),
+        Method::Patch => Some(Mode::Append),
+        Method::Get | Method::Head | Method::Delete => None,
+    }
+}
+
+/// The terms in the store's words.
+fn condition(request: &Request, known: &Known<Version>) -> Condition {
+    let version = |number: &u64| {
+        let never = Version { inode: 0, modified: 0, length: *number };
+        known.by_number.get(number).copied().unwrap_or(never)
     };
-    requests.iter().map(answer).collect()
+    let versions = |versions: &reference::Versions| match versions {
+        reference::Versions::Any => Versions::Any,
+        reference::Versions::Of(numbers) => Versions::Of(numbers.iter().map(version).collect()),
+    };
+    let second = |date| if date == Date::Past { 0 } else { i64::MAX };
+    let terms = &request.terms;
+    Condition {
+        matches: terms.if_match.as_ref().map(versions),
+        unmodified_since: terms.if_unmodified_since.map(second),
+        differs: terms.if_none_match.as_ref().map(versions),
+        modified_since: terms.if_modified_since.map(second),
+        length: terms.upload_offset.filter(|_| request.method == Method::Patch),
+    }
 }
 
 /// In one operation, or in parts of so many bytes where that is an odd number.
@@ -198,11 +275,13 @@ fn judged(
     method: Method,
     outcome: Outcome,
     held: &Held<BaseDirectory>,
+    (expected, known): (&Answer, &mut Known<Version>),
 ) -> Answer {
     let reads = matches!(method, Method::Get | Method::Head);
     let status = match &outcome {
-        Outcome::Opened { .. } | Outcome::Updated | Outcome::Deleted => 200,
-        Outcome::Created => 201,
+        Outcome::Opened(_) | Outcome::Updated(_) | Outcome::Deleted => 200,
+        Outcome::Created(_) => 201,
+        Outcome::NotModified(_) => 304,
         Outcome::Staged | Outcome::Written(_) => panic!("{outcome:?} at the end"),
         Outcome::Failed(error) => match error.kind {
             StoreErrorKind::NotFound => 404,
@@ -210,63 +289,93 @@ fn judged(
             StoreErrorKind::ParentIsFile if reads || method == Method::Delete => 404,
             StoreErrorKind::IsDirectory | StoreErrorKind::ParentIsFile => 409,
             StoreErrorKind::FileExists | StoreErrorKind::DirectoryNotEmpty => 409,
+            StoreErrorKind::ConditionFails => 412,
+            StoreErrorKind::LengthDiffers { .. } => 409,
             StoreErrorKind::IsBaseDirectory => 403,
             kind => panic!("{kind:?}"),
         },
     };
+    let (version, length) = match &outcome {
+        Outcome::Opened(version)
+        | Outcome::NotModified(version)
+        | Outcome::Created(version)
+        | Outcome::Updated(version) => (Some(*version), None),
+        Outcome::Failed(StoreError { kind: StoreErrorKind::LengthDiffers { length }, .. }) => {
+            (None, Some(*length))
+        }
+        _ => (None, None),
+    };
     let read = match (outcome, held) {
-        (Outcome::Opened { length }, Held::File(file)) => {
-            let mut content = vec![0; usize::try_from(length).unwrap()];
+        (Outcome::Opened(version), Held::File(file)) => {
+            let mut content = vec![0; usize::try_from(version.length).unwrap()];
             assert_eq!(store.read(file, &mut content, 0).unwrap(), content.len());
             Some(content)
         }
         _ => None,
     };
-    Answer { status, read }
+    Answer { status, read, version: known.learn(expected.version, version), length }
 }
 
-fn through_connection(store: &Store<BaseDirectory>, requests: &[Request], cuts: &[usize]) -> Vec<Answer> {
+fn through_connection(
+    store: &Store<BaseDirectory>,
+    requests: &[Request],
+    expected: &[Answer],
+    cuts: &[usize],
+) -> Vec<Answer> {
     // Whatever is refused here is read past, so that no refusal ends the connection.
     let limits = Limits { discard_bytes_max: 1 << 20, ..Limits::default() };
     let mut pump = Pump::new(StoreFiles::new(store), Arc::new(limits));
-    let stream: Vec<u8> = requests.iter().flat_map(Request::on_the_wire).collect();
-    let mut rest = &stream[..];
-    for cut in cuts.iter().cycle() {
-        if rest.is_empty() {
-            break;
+    let mut known = Known::<String>::new();
+    let mut answers = Vec::new();
+    let mut cuts = cuts.iter().cycle();
+    let mut begin = 0;
+    while begin < requests.len() {
+        // As many at once as need no tag that is not known yet.
+        let needs_none = |request: &Request| request.terms.versions().is_empty();
+        let more = requests[begin + 1..].iter().take_while(|request| needs_none(request)).count();
+        let batch = begin..begin + 1 + more;
+        let tag = |number| known.by_number.get(&number).cloned().unwrap_or(format!("\"0-0-{number:x}\""));
+        let stream: Vec<u8> =
+            requests[batch.clone()].iter().flat_map(|request| request.on_the_wire(tag)).collect();
+        let sent = pump.output().len();
+        let mut rest = &stream[..];
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+            pump.send(part);
+            rest = behind;
         }
-        let (part, behind) = rest.split_at((*cut).min(rest.len()));
-        pump.send(part);
-        rest = behind;
+        let head_only = |request: &Request| request.method == Method::Head;
+        let head_only: Vec<bool> = requests[batch.clone()].iter().map(head_only).collect();
+        let wire = read_answers(&pump.output()[sent..], &head_only).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(pump.end(), None, "nothing here ends the connection");
+        assert_eq!(wire.len(), batch.len(), "each request has one answer");
+        for ((wire, request), expected) in
+            wire.into_iter().zip(&requests[batch.clone()]).zip(&expected[batch.clone()])
+        {
+            answers.push(on_the_wire(request, wire, expected, &mut known));
+        }
+        begin = batch.end;
     }
-    let head_only: Vec<bool> = requests.iter().map(|request| request.method == Method::Head).collect();
-    let answers = read_answers(pump.output(), &head_only).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(pump.end(), None, "nothing here ends the connection");
-    assert_eq!(answers.len(), requests.len(), "each request has one answer");
-    let answer = |(request, wire): (&Request, model::wire::WireAnswer)| {
-        let read = match (request.method, wire.status) {
-            (Method::Get, 200) => Some(wire.content),
-            // The length is all that there is to see.
-            (Method::Head, 200) => Some(vec![0; wire.field("content-length").parse().unwrap()]),
-            _ => None,
-        };
-        Answer { status: wire.status, read }
-    };
-    let mut answers: Vec<Answer> = requests.iter().zip(answers).map(answer).collect();
-    fill_in_what_head_leaves_out(requests, &mut answers);
     answers
 }
 
-/// The reference has the content of what `HEAD` is about; compared is its length.
-fn fill_in_what_head_leaves_out(requests: &[Request], answers: &mut [Answer]) {
-    let mut reference = Reference::default();
-    for (request, answer) in requests.iter().zip(answers) {
-        let expected = reference.request(request.method, &request.path, &request.content_bytes());
-        if request.method == Method::Head
-            && let (Some(content), Some(read)) = (expected.read, &mut answer.read)
-            && content.len() == read.len()
-        {
-            *read = content;
+/// What an answer on the wire says.
+fn on_the_wire(request: &Request, wire: WireAnswer, expected: &Answer, known: &mut Known<String>) -> Answer {
+    let tag = wire.fields.get("etag").cloned();
+    assert_eq!(tag.is_some(), wire.fields.contains_key("last-modified"), "{request}: {wire:?}");
+    let content_range =
+        wire.field("content-range").split_once('/').map(|(_, length)| length.parse().unwrap());
+    let offset = wire.fields.get("upload-offset").map(|length| length.parse().unwrap());
+    let read = match (request.method, wire.status) {
+        (Method::Get, 200 | 206) => Some(wire.content),
+        // The length is all that there is to see of it.
+        (Method::Head, 200) => {
+            let length: usize = wire.field("content-length").parse().unwrap();
+            let expected = expected.read.clone().unwrap_or_default();
+            Some(if expected.len() == length { expected } else { vec![0; length] })
         }
-    }
+        _ => None,
+    };
+    let version = known.learn(expected.version, tag);
+    Answer { status: wire.status, read, version, length: content_range.or(offset) }
 }

@@ -48,17 +48,26 @@ fn answers_come_in_order() {
     assert_eq!(contents, ["first", "one", "one+two", "", "last"]);
 }
 
+/// Without what tells one run from another.
+fn same(mut answers: Vec<Answer>) -> Vec<Answer> {
+    for answer in &mut answers {
+        answer.fields.remove("etag");
+        answer.fields.remove("last-modified");
+    }
+    answers
+}
+
 #[test]
 fn however_the_bytes_are_cut_the_answers_are_the_same() {
     let server = Server::start(&[]);
     let (bytes, _) = session();
-    let whole = answers(&server, &mut std::iter::once(&*bytes));
+    let whole = same(answers(&server, &mut std::iter::once(&*bytes)));
     for length in [1, 2, 3, 7, 50] {
-        assert_eq!(answers(&server, &mut bytes.chunks(length)), whole, "in pieces of {length}");
+        assert_eq!(same(answers(&server, &mut bytes.chunks(length))), whole, "in pieces of {length}");
     }
     for at in (1..bytes.len()).step_by(11) {
         let (first, second) = bytes.split_at(at);
-        assert_eq!(answers(&server, &mut [first, second].into_iter()), whole, "cut at {at}");
+        assert_eq!(same(answers(&server, &mut [first, second].into_iter())), whole, "cut at {at}");
     }
 }
 

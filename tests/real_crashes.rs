@@ -21,6 +21,7 @@ mod reader;
 #[path = "real_crashes/tally.rs"]
 mod tally;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use image::{EXT4, Image, Kind, XFS};
@@ -43,13 +44,13 @@ const DISK: [&str; 3] = ["--quiet", "--durability", "disk"];
 #[test]
 fn a_killed_server_leaves_whole_requests() {
     let mut random = Random::from_environment("kill");
-    let directory = tempfile::tempdir().unwrap();
+    let home = Arc::new(tempfile::tempdir().unwrap());
     let mut load = Load::new(&mut random);
-    let mut server = Server::start_on(directory.path(), &CACHE);
+    let mut server = Server::start_in(Arc::clone(&home), &CACHE);
     for round in 1..=rounds(100) {
         let instant = Duration::from_micros(random.in_range(INSTANTS));
         load.run(&mut server, instant, Crash::Process, Server::kill);
-        server = load.restart(directory.path(), if round % 2 == 0 { &CACHE } else { &DISK });
+        server = load.restart(&home, if round % 2 == 0 { &CACHE } else { &DISK });
     }
     load.tally.expect_at_least(5, "kill");
 }
@@ -65,10 +66,11 @@ fn a_crash_of_xfs_loses_nothing_acknowledged() {
 }
 
 fn crash_file_system(kind: &Kind) {
-    let Some(mut image) = Image::new(kind) else { return };
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let Some(mut image) = Image::new(kind, &home) else { return };
     let mut random = Random::from_environment(kind.name);
     let mut load = Load::new(&mut random);
-    let mut server = Server::start_on(&image.directory(), &DISK);
+    let mut server = Server::start_in(Arc::clone(&home), &DISK);
     for _ in 0..rounds(30) {
         let instant = Duration::from_micros(random.in_range(INSTANTS));
         let shutdown = image.shutdown();
@@ -78,7 +80,7 @@ fn crash_file_system(kind: &Kind) {
         });
         drop(server);
         image.remount();
-        server = load.restart(&image.directory(), &DISK);
+        server = load.restart(&home, &DISK);
     }
     load.tally.expect_at_least(2, kind.name);
 }

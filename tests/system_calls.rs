@@ -149,8 +149,14 @@ fn order(calls: &[String]) -> Vec<&str> {
     let word = |call: &String| -> Option<&'static str> {
         let starts = |name: &str| call.starts_with(name);
         match () {
-            () if starts("fdatasync(") => Some("fdatasync"),
+            // Which of them: a directory's name ends its path, and the staging directory is ours.
+            () if starts("fsync(") && call.contains("/.http_server>") => Some("fsync-area"),
+            () if starts("fsync(") && call.contains("/.http_server/") => Some("fsync-staged"),
+            () if starts("fsync(") && call.contains("/data/a>") => Some("fsync-file"),
             () if starts("fsync(") => Some("fsync"),
+            () if starts("pwrite64(") => Some("write"),
+            () if starts("linkat(") => Some("linkat"),
+            () if starts("utimensat(") => Some("stamp"),
             () if starts("renameat2(") => Some("renameat2"),
             // renameat2(2) without flags.
             () if starts("renameat(") => Some("renameat"),
@@ -169,13 +175,18 @@ fn a_durable_write_is_answered_behind_its_syncs() {
         (
             ["--durability", "disk"],
             ["POST /files/a", "PUT /files/a", "PATCH /files/a", "DELETE /files/a", "PUT /files/d/e/b"],
-            "answer fdatasync renameat2 fsync answer fdatasync renameat2 fsync unlinkat answer fdatasync answer \
-             renameat fsync unlinkat answer fdatasync mkdirat fsync mkdirat fsync renameat2 fsync answer",
+            "write stamp fsync-staged renameat2 fsync answer \
+             write stamp fsync-staged renameat2 fsync unlinkat answer \
+             linkat fsync-area write stamp fsync-file unlinkat fsync-area answer \
+             renameat fsync unlinkat answer \
+             write stamp fsync-staged mkdirat fsync mkdirat fsync renameat2 fsync answer",
         ),
         (
             ["--durability", "cache"],
             ["POST /files/a", "PUT /files/a", "PATCH /files/a", "DELETE /files/a", "PUT /files/d/e/b"],
-            "answer renameat2 answer renameat2 unlinkat answer answer unlinkat answer mkdirat mkdirat renameat2 answer",
+            "write stamp renameat2 answer write stamp renameat2 unlinkat answer \
+             linkat write stamp unlinkat answer unlinkat answer \
+             write stamp mkdirat mkdirat renameat2 answer",
         ),
     ] {
         let flags = [&flags[..], &["--threads", "1", "--quiet"]].concat();
@@ -187,6 +198,8 @@ fn a_durable_write_is_answered_behind_its_syncs() {
                 client.answer(method);
             }
         });
-        assert_eq!(order(&calls).join(" "), expected, "{flags:?}");
+        let order = order(&calls).join(" ");
+        // What `strace` showed while it was attached is an answer to another request.
+        assert_eq!(order.strip_prefix("answer ").unwrap_or(&order), expected, "{flags:?}");
     }
 }

@@ -16,15 +16,28 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("clock", &["http::date"]),
     ("pace", &["clock"]),
     ("shared", &["sync"]),
-    ("store::base_directory", &["sys", "store::directory", "store::path"]),
-    ("store", &["shared::path_locks"]),
-    ("api", &["http", "store::operation", "store::path"]),
-    ("connection", &["http", "api", "store::operation", "store::path", "clock", "limits", "pace"]),
+    ("store::base_directory", &["sys", "clock", "store::directory", "store::path", "store::version"]),
+    ("store", &["shared"]),
+    ("api", &["http", "store::operation", "store::path", "store::condition", "store::version"]),
+    (
+        "connection",
+        &["http", "api", "store::operation", "store::path", "store::version", "clock", "limits", "pace"],
+    ),
     ("driver", &["connection", "http", "store", "shared", "sys", "clock", "limits", "pace"]),
 ];
 
 /// Modules that know nothing of the machine: the same input gives the same output.
-const PURE: &[&str] = &["http", "api", "connection", "pace", "limits", "store::operation", "store::path"];
+const PURE: &[&str] = &[
+    "http",
+    "api",
+    "connection",
+    "pace",
+    "limits",
+    "store::operation",
+    "store::path",
+    "store::condition",
+    "store::version",
+];
 
 /// What pure modules do not name.
 const IMPURE: &[&str] = &[

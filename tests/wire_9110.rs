@@ -11,7 +11,6 @@ use std::sync::Arc;
 use check::{Seen, check, check_each, inspect, send, send_to};
 use http_server::clock::{Instant, Now};
 use http_server::connection::{Connection, Output, Want};
-use http_server::http::date::HttpDate;
 use http_server::limits::Limits;
 use http_server::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
 use model::pump::Files;
@@ -144,7 +143,7 @@ fn each_failure_has_its_status_and_says_why() {
         }
     }
     // The one answer that no request precedes.
-    let now = Now { instant: Instant::default(), date: HttpDate::from_unix_seconds(0) };
+    let now = Now::new(Instant::default(), 0);
     let mut output = Output::default();
     let (_, want) = Connection::refused(Arc::new(Limits::default()), &now, &mut output);
     assert_eq!(want, Want::Close { linger: true });

@@ -1,7 +1,8 @@
 //! One alphabet for every engine: requests to `/files/`, random, exhaustive, and as text.
 //!
 //! The text is what a found bug is kept as: a request a line, `PUT a/b 3:1000` for content number
-//! 3 of 1000 bytes, `GET a/b`; empty lines and those that begin with `#` say nothing.
+//! 3 of 1000 bytes, `GET a/b`, with terms behind it as in `PUT a 3:5 if-match=1,2`; empty lines and
+//! those that begin with `#` say nothing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +10,8 @@ use std::str::FromStr;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::reference::Method;
+use crate::reference::{Method, Terms};
+use crate::terms::{read_term, terms, words};
 
 /// A request to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Request {
     pub path: String,
     /// What it carries, of `POST`, `PUT` and `PATCH`.
     pub content: Option<Content>,
+    /// What it demands.
+    pub terms: Terms,
 }
 
 /// Content that differs from all other content by its number.
@@ -44,11 +48,13 @@ impl Request {
         self.content.map(Content::bytes).unwrap_or_default()
     }
 
-    /// As HTTP/1.1 has it.
-    pub fn on_the_wire(&self) -> Vec<u8> {
+    /// As HTTP/1.1 has it, with the tags that `tag` has for versions.
+    pub fn on_the_wire(&self, tag: impl Fn(u64) -> String) -> Vec<u8> {
         let length =
             self.content.map_or(String::new(), |content| format!("Content-Length: {}\r\n", content.length));
-        let head = format!("{} /files/{} HTTP/1.1\r\nHost: h\r\n{length}\r\n", self.method.name(), self.path);
+        let fields = self.terms.fields(tag);
+        let (method, path) = (self.method.name(), &self.path);
+        let head = format!("{method} /files/{path} HTTP/1.1\r\nHost: h\r\n{length}{fields}\r\n");
         [head.into_bytes(), self.content_bytes()].concat()
     }
 }
@@ -101,25 +107,40 @@ pub const PATHS: [&str; 16] = [
 pub fn requests() -> impl Strategy<Value = Request> {
     // Now and then more than a connection gathers in memory.
     let lengths = prop_oneof![8 => 0_usize..50, 1 => 1000_usize..5000, 1 => 250_000_usize..600_000];
-    (select(&METHODS[..]), select(&PATHS[..]), any::<u32>(), lengths).prop_map(
-        |(method, path, number, length)| {
+    (select(&METHODS[..]), select(&PATHS[..]), any::<u32>(), lengths, terms()).prop_map(
+        |(method, path, number, length, terms)| {
             let content = method.has_content().then_some(Content { number: number % 1000, length });
-            Request { method, path: path.to_owned(), content }
+            Request { method, path: path.to_owned(), content, terms }
         },
     )
 }
 
-/// All sequences of 1 to `length` requests with these methods to these paths.
+/// What exhaustive sequences are made of: each method, and each kind of term once.
+const OPERATIONS: [(Method, &str); 9] = [
+    (Method::Get, ""),
+    (Method::Head, "if-none-match=1"),
+    (Method::Post, ""),
+    (Method::Put, ""),
+    (Method::Put, "if-match=1"),
+    (Method::Put, "if-none-match=*"),
+    (Method::Patch, ""),
+    (Method::Patch, "upload-offset=5"),
+    (Method::Delete, "if-match=*"),
+];
+
+/// All sequences of 1 to `length` requests to these paths: nine operations on each.
 pub fn all_sequences(length: usize, paths: &[&str]) -> Vec<Vec<Request>> {
     let mut sequences = vec![Vec::new()];
     let mut longest = sequences.clone();
     for number in 1..=length {
         let with_one_more = |sequence: &Vec<Request>| {
-            let requests = METHODS.iter().flat_map(|method| paths.iter().map(move |path| (*method, *path)));
-            let longer = requests.map(|(method, path)| {
+            let requests = OPERATIONS.iter().flat_map(|what| paths.iter().map(move |path| (*what, *path)));
+            let longer = requests.map(|((method, term), path)| {
                 let content = Content { number: u32::try_from(number).unwrap_or(0), length: 5 };
                 let content = method.has_content().then_some(content);
-                let request = Request { method, path: path.to_owned(), content };
+                let mut terms = Terms::default();
+                read_term(term, &mut terms).unwrap_or_default();
+                let request = Request { method, path: path.to_owned(), content, terms };
                 sequence.iter().cloned().chain([request]).collect()
             });
             longer.collect::<Vec<_>>()
@@ -136,10 +157,10 @@ impl fmt::Display for Request {
         // `.` stands for no path at all, which no path can be written as.
         let path = if self.path.is_empty() { "." } else { &self.path };
         write!(formatter, "{} {path}", self.method.name())?;
-        match self.content {
-            Some(Content { number, length }) => write!(formatter, " {number}:{length}"),
-            None => Ok(()),
+        if let Some(Content { number, length }) = self.content {
+            write!(formatter, " {number}:{length}")?;
         }
+        words(&self.terms).iter().try_for_each(|word| write!(formatter, " {word}"))
     }
 }
 
@@ -148,22 +169,29 @@ impl FromStr for Request {
 
     fn from_str(line: &str) -> Result<Request, String> {
         let malformed = || format!("not `METHOD path` or `METHOD path number:length`: {line:?}");
-        let mut words = line.split_ascii_whitespace();
+        let mut words = line.split_ascii_whitespace().peekable();
         let name = words.next().ok_or_else(malformed)?;
         let method = METHODS.into_iter().find(|method| method.name() == name).ok_or_else(malformed)?;
         let path = words.next().ok_or_else(malformed)?;
-        let content = match words.next().map(|word| word.split_once(':').ok_or_else(malformed)).transpose()? {
-            Some((number, length)) => Some(Content {
-                number: number.parse().map_err(|_| malformed())?,
-                length: length.parse().map_err(|_| malformed())?,
-            }),
+        let content = match words.next_if(|_| method.has_content()) {
+            Some(word) => {
+                let (number, length) = word.split_once(':').ok_or_else(malformed)?;
+                Some(Content {
+                    number: number.parse().map_err(|_| malformed())?,
+                    length: length.parse().map_err(|_| malformed())?,
+                })
+            }
             None => None,
         };
-        if words.next().is_some() || content.is_some() != method.has_content() {
+        let mut terms = Terms::default();
+        for word in words {
+            read_term(word, &mut terms).ok_or_else(malformed)?;
+        }
+        if content.is_some() != method.has_content() {
             return Err(malformed());
         }
         let path = if path == "." { String::new() } else { path.to_owned() };
-        Ok(Request { method, path, content })
+        Ok(Request { method, path, content, terms })
     }
 }
 
@@ -196,14 +224,25 @@ mod tests {
 
     #[test]
     fn malformed_lines_are_refused() {
-        for line in ["", "GET", "BREW a", "GET a 1:2", "PUT a", "PUT a 1", "PUT a 1:x", "PUT a 1:2 3"] {
+        for line in [
+            "",
+            "GET",
+            "BREW a",
+            "GET a 1:2",
+            "PUT a",
+            "PUT a 1",
+            "PUT a 1:x",
+            "PUT a 1:2 3",
+            "GET a if-match=",
+            "GET a x=1",
+        ] {
             assert!(line.parse::<Request>().is_err(), "{line:?}");
         }
     }
 
     #[test]
     fn all_sequences_are_all() {
-        assert_eq!(all_sequences(1, &["a"]).len(), 6);
-        assert_eq!(all_sequences(2, &["a", "b"]).len(), 12 + 12 * 12);
+        assert_eq!(all_sequences(1, &["a"]).len(), 9);
+        assert_eq!(all_sequences(2, &["a", "b"]).len(), 18 + 18 * 18);
     }
 }

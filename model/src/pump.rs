@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http_server::clock::{Instant, Now};
 use http_server::connection::{Connection, Input, Output, Want};
-use http_server::http::date::HttpDate;
 use http_server::limits::Limits;
 use http_server::store::directory::Directory;
 use http_server::store::operation::{Operation, Outcome};
@@ -70,7 +69,7 @@ pub struct Pump<F> {
 impl<F: Files> Pump<F> {
     /// A new connection at time 0.
     pub fn new(files: F, limits: Arc<Limits>) -> Pump<F> {
-        let now = Now { instant: Instant::default(), date: HttpDate::from_unix_seconds(0) };
+        let now = Now::new(Instant::default(), 0);
         let unsent = Output { bytes: Vec::new(), answered: Some(Vec::new()) };
         let connection = Connection::new(limits, &now);
         Pump { files, connection, now, sent: Vec::new(), unsent, operations: Vec::new(), end: None }

@@ -2,21 +2,27 @@
 //! once. It imports std only and shares no code with what it judges.
 //!
 //! Each function is a row of the contract's table for `/files/{path}`. Links, FIFOs, sockets and
-//! devices do not exist here, nor do conditions, ranges and listings: a directory has no content
-//! to read, and is answered 404.
+//! devices do not exist here, nor do listings: a directory has no content to read, and is answered
+//! 404. A version is a number that is given once; whoever compares maps it to an entity tag. There
+//! is no clock: of dates it is only known whether they are before all that was written, or after.
 
 use std::collections::BTreeMap;
 
 /// A path as a sequence of names; the empty one is the base directory.
 pub type Names = Vec<Vec<u8>>;
 
-/// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "what is at a path")]
 pub enum Node {
-    /// A directory.
     Directory,
-    /// A file, with its content.
-    File(Vec<u8>),
+    File(File),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "its bytes, and a number that no other content of any path ever has")]
+pub struct File {
+    pub content: Vec<u8>,
+    pub version: u64,
 }
 
 /// What can be asked of a path.
@@ -31,19 +37,52 @@ pub enum Method {
     Delete,
 }
 
+/// On what terms it is asked: the fields of the request that depend on what is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is its own name")]
+pub struct Terms {
+    pub if_match: Option<Versions>,
+    pub if_none_match: Option<Versions>,
+    pub if_unmodified_since: Option<Date>,
+    pub if_modified_since: Option<Date>,
+    pub upload_offset: Option<u64>,
+    /// One range: from the first byte to the last, or so many at the end.
+    pub range: Option<(Option<u64>, Option<u64>)>,
+    pub if_range: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "what a condition names: `*`, or these")]
+pub enum Versions {
+    Any,
+    Of(Vec<u64>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "before everything that was ever written, or after all that will be")]
+pub enum Date {
+    Past,
+    Future,
+}
+
 /// What a client gets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The content of the file that was read, with status 200 to `Get` and `Head`.
+    /// The content that was read, with status 200 or 206 to `Get` and `Head`.
     pub read: Option<Vec<u8>>,
+    /// The version of the file that it is about, in `ETag`.
+    pub version: Option<u64>,
+    /// The length of the file, in `Upload-Offset` or behind the `/` of `Content-Range`.
+    pub length: Option<u64>,
 }
 
 /// A tree of files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     tree: BTreeMap<Names, Node>,
+    versions: u64,
 }
 
 impl Reference {
@@ -53,55 +92,92 @@ impl Reference {
     }
 
     /// Answers one request; `encoded` is what follows `/files/` in the path of its target.
-    pub fn request(&mut self, method: Method, encoded: &str, content: &[u8]) -> Answer {
+    pub fn request(&mut self, method: Method, encoded: &str, content: &[u8], terms: &Terms) -> Answer {
         let Some((names, slash)) = decode(encoded) else { return status(400) };
         match method {
-            Method::Get | Method::Head => self.read(&names, slash),
-            Method::Delete => self.delete(&names, slash),
-            Method::Post | Method::Put | Method::Patch => self.write(method, &names, slash, content),
+            Method::Get | Method::Head => self.read(method, &names, slash, terms),
+            Method::Delete => self.delete(&names, slash, terms),
+            Method::Post | Method::Put | Method::Patch => self.write(method, &names, slash, content, terms),
         }
     }
 
-    fn read(&self, names: &Names, slash: bool) -> Answer {
-        match self.node(names) {
-            Some(Node::File(content)) if !slash => Answer { status: 200, read: Some(content.clone()) },
-            _ => status(404),
+    fn read(&self, method: Method, names: &Names, slash: bool, terms: &Terms) -> Answer {
+        let Some(Node::File(file)) = self.node(names).filter(|_| !slash) else { return status(404) };
+        let about = |status| Answer { version: Some(file.version), ..self::status(status) };
+        // RFC 9110 §13.2.2, in its order.
+        match (&terms.if_none_match, terms.if_modified_since) {
+            _ if !unmodified(terms, Some(file)) => return status(412),
+            (Some(versions), _) if includes(versions, Some(file)) => return about(304),
+            (None, Some(Date::Future)) => return about(304),
+            _ => {}
         }
+        let whole = Answer { read: Some(file.content.clone()), ..about(200) };
+        let in_range = terms.if_range.is_none_or(|version| version == file.version);
+        let (Method::Get, Some(range), true) = (method, terms.range, in_range) else { return whole };
+        let length = file.content.len() as u64;
+        let (first, end) = match range {
+            (None, None) => return whole,
+            (Some(first), Some(last)) if first > last => return whole,
+            (None, Some(count)) if count > 0 && length == 0 => return whole,
+            (Some(first), last) => (first, last.map_or(length, |last| length.min(last.saturating_add(1)))),
+            (None, Some(count)) => (length - length.min(count), length),
+        };
+        if first >= end {
+            return Answer { length: Some(length), ..status(416) };
+        }
+        let part = file.content.iter().skip(first as usize).take((end - first) as usize).copied();
+        Answer { read: Some(part.collect()), length: Some(length), ..about(206) }
     }
 
-    fn write(&mut self, method: Method, names: &Names, slash: bool, content: &[u8]) -> Answer {
+    fn write(&mut self, method: Method, names: &Names, slash: bool, content: &[u8], terms: &Terms) -> Answer {
         // A file has to be named, below directories that are there or can be made.
         if slash || names.is_empty() || self.below_a_file(names) {
             return status(409);
         }
-        match (self.tree.get_mut(names), method) {
-            (Some(Node::Directory), _) | (Some(Node::File(_)), Method::Post) => status(409),
-            (Some(Node::File(old)), Method::Patch) => {
-                old.extend_from_slice(content);
-                status(200)
-            }
-            (Some(Node::File(old)), _) => {
-                *old = content.to_vec();
-                status(200)
-            }
-            (None, _) => {
-                for length in 1..names.len() {
-                    self.tree.insert(names[..length].to_vec(), Node::Directory);
-                }
-                self.tree.insert(names.clone(), Node::File(content.to_vec()));
-                status(201)
-            }
+        let there = match self.node(names) {
+            Some(Node::Directory) => return status(409),
+            Some(Node::File(file)) => Some(file),
+            None => None,
+        };
+        if !allowed(terms, there) {
+            return status(412);
         }
+        let length = there.map_or(0, |file| file.content.len() as u64);
+        if method == Method::Patch && terms.upload_offset.is_some_and(|offset| offset != length) {
+            return Answer { length: Some(length), ..status(409) };
+        }
+        let content = match (there, method) {
+            (Some(_), Method::Post) => return status(409),
+            // Nothing is appended, so it is the same version.
+            (Some(file), Method::Patch) if content.is_empty() => {
+                return Answer { version: Some(file.version), ..status(200) };
+            }
+            (Some(file), Method::Patch) => [&file.content, content].concat(),
+            _ => content.to_vec(),
+        };
+        let code = if there.is_some() { 200 } else { 201 };
+        for length in 1..names.len() {
+            self.tree.insert(names[..length].to_vec(), Node::Directory);
+        }
+        self.versions += 1;
+        self.tree.insert(names.clone(), Node::File(File { content, version: self.versions }));
+        Answer { version: Some(self.versions), ..status(code) }
     }
 
-    fn delete(&mut self, names: &Names, slash: bool) -> Answer {
+    fn delete(&mut self, names: &Names, slash: bool, terms: &Terms) -> Answer {
         let has_entries = self.tree.keys().any(|path| path.len() > names.len() && path.starts_with(names));
         match self.node(names) {
             _ if names.is_empty() => return status(403),
-            Some(Node::File(_)) if slash => return status(404),
-            Some(Node::Directory) if has_entries => return status(409),
-            None => return status(404),
-            Some(Node::File(_) | Node::Directory) => {}
+            _ if self.below_a_file(names) => return status(404),
+            Some(Node::File(file)) if !slash && !allowed(terms, Some(file)) => return status(412),
+            Some(Node::File(_)) if !slash => {}
+            // A directory has no version, but it is there.
+            Some(Node::Directory) => match (&terms.if_match, &terms.if_none_match) {
+                (Some(Versions::Of(_)), _) | (_, Some(Versions::Any)) => return status(412),
+                _ if has_entries => return status(409),
+                _ => {}
+            },
+            Some(Node::File(_)) | None => return status(if terms.if_match.is_some() { 412 } else { 404 }),
         }
         self.tree.remove(names);
         status(200)
@@ -117,7 +193,30 @@ impl Reference {
 }
 
 fn status(status: u16) -> Answer {
-    Answer { status, read: None }
+    Answer { status, read: None, version: None, length: None }
+}
+
+/// Whether a change of what is there may go on.
+fn allowed(terms: &Terms, there: Option<&File>) -> bool {
+    let differs = terms.if_none_match.as_ref().is_none_or(|versions| !includes(versions, there));
+    unmodified(terms, there) && differs
+}
+
+/// `If-Match`, and in its absence `If-Unmodified-Since`, which says nothing where nothing is.
+fn unmodified(terms: &Terms, there: Option<&File>) -> bool {
+    match (&terms.if_match, terms.if_unmodified_since) {
+        (Some(versions), _) => includes(versions, there),
+        (None, Some(Date::Past)) => there.is_none(),
+        (None, _) => true,
+    }
+}
+
+fn includes(versions: &Versions, there: Option<&File>) -> bool {
+    match (versions, there) {
+        (_, None) => false,
+        (Versions::Any, Some(_)) => true,
+        (Versions::Of(versions), Some(file)) => versions.contains(&file.version),
+    }
 }
 
 /// The names of a path, and whether it ends in a slash; nothing where the contract refuses it.

@@ -1,8 +1,10 @@
 //! Files that exist only as far as a test of the connection needs them: what becomes of an
 //! operation goes by the name of its path.
 
+use http_server::store::condition::{Condition, There, Verdict};
 use http_server::store::operation::{Intent, Mode, Operation, Outcome, StoreError, StoreErrorKind};
 use http_server::store::path::FilePath;
+use http_server::store::version::Version;
 
 use crate::pump::Files;
 
@@ -21,8 +23,8 @@ pub const FILE_BYTES: u64 = 100;
 impl Files for Scripted {
     fn run(&mut self, operation: Operation) -> Outcome {
         match operation {
-            Operation::Open(path) => self.open(&path),
-            Operation::Delete(path) => decide(&path).map_or(Outcome::Deleted, failed),
+            Operation::Open(path, condition) => self.open(&path, condition.as_deref()),
+            Operation::Delete(path, _) => decide(&path).map_or(Outcome::Deleted, failed),
             Operation::Stage(intent) => match decide(&intent.path) {
                 Some(kind) => failed(kind),
                 None => {
@@ -54,22 +56,32 @@ impl Files for Scripted {
 }
 
 impl Scripted {
-    fn open(&mut self, path: &FilePath) -> Outcome {
+    fn open(&mut self, path: &FilePath, condition: Option<&Condition>) -> Outcome {
         if let Some(kind) = decide(path) {
             return failed(kind);
         }
         let length = if path.as_bytes() == b"empty" { 0 } else { FILE_BYTES };
+        match condition.map(|condition| condition.judge(There::File(version(length)), true)) {
+            Some(Verdict::NotModified) => return Outcome::NotModified(version(length)),
+            Some(Verdict::Fails) => return failed(StoreErrorKind::ConditionFails),
+            Some(Verdict::Holds) | None => {}
+        }
         self.content = (0..length).map(|number| b'a' + (number % 26) as u8).collect();
-        Outcome::Opened { length }
+        Outcome::Opened(version(length))
     }
+}
+
+/// Of every file so long.
+fn version(length: u64) -> Version {
+    Version { inode: 1, modified: 0, length }
 }
 
 fn publish(intent: &Intent) -> Outcome {
     match (decide(&intent.path), intent.mode) {
         (Some(kind), _) => failed(kind),
-        (None, Mode::Create) => Outcome::Created,
-        (None, _) if intent.path.as_bytes() == b"new" => Outcome::Created,
-        (None, _) => Outcome::Updated,
+        (None, Mode::Create) => Outcome::Created(version(1)),
+        (None, _) if intent.path.as_bytes() == b"new" => Outcome::Created(version(1)),
+        (None, _) => Outcome::Updated(version(1)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Our REST interface, pure: which resource a request is about, and what an outcome means in HTTP.
 #![forbid(unsafe_code)]
 
+pub mod condition;
+pub mod entity_tag;
 pub mod media_type;
+pub mod partial;
 pub mod reply;
 pub mod route;

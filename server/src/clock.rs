@@ -36,14 +36,30 @@ impl Instant {
 pub struct Now {
     /// For deadlines and durations.
     pub instant: Instant,
+    /// The time of day, in seconds since 1970.
+    pub unix_seconds: i64,
     /// The `Date` of answers made now.
     pub date: HttpDate,
+}
+
+impl Now {
+    /// This point on both clocks.
+    pub fn new(instant: Instant, unix_seconds: i64) -> Now {
+        let date = HttpDate::from_unix_seconds(u64::try_from(unix_seconds).unwrap_or(0));
+        Now { instant, unix_seconds, date }
+    }
 }
 
 /// Whoever can tell the time.
 pub trait Clock {
     /// The time now.
     fn now(&mut self) -> Now;
+}
+
+/// The time of day, in nanoseconds since 1970, by which files are stamped.
+pub fn unix_nanoseconds() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The machine's clocks; renders a new `Date` only when the second has changed.
@@ -76,6 +92,10 @@ impl Clock for SystemClock {
             self.unix_seconds = unix_seconds;
             self.date = HttpDate::from_unix_seconds(unix_seconds);
         }
-        Now { instant: Instant::default().after(elapsed), date: self.date }
+        Now {
+            instant: Instant::default().after(elapsed),
+            unix_seconds: i64::try_from(unix_seconds).unwrap_or(i64::MAX),
+            date: self.date,
+        }
     }
 }

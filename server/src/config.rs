@@ -72,6 +72,9 @@ struct CommandLine {
     /// What an acknowledged write survives: a power cut, or the death of the process alone
     #[arg(long, value_name = "LEVEL", default_value = "disk", value_parser = durability())]
     durability: Durability,
+    /// Let reads follow symbolic links that stay inside the base directory; else they get 403
+    #[arg(long)]
+    follow_symlinks: bool,
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -87,6 +90,7 @@ impl CommandLine {
             grace: self.grace.0,
             quiet: self.quiet,
             durability: self.durability,
+            follow_symlinks: self.follow_symlinks,
             limits: self.limits.limits()?,
             base_directory: self.base_directory,
         })

@@ -18,6 +18,7 @@
 
 mod content;
 mod exchange;
+mod file;
 mod head;
 mod outcome;
 mod unread;
@@ -27,6 +28,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::api::condition::WantedParts;
 use crate::api::route::Action;
 use crate::clock::{Instant, Now};
 use crate::http::head::HeadReader;
@@ -37,6 +39,7 @@ use crate::store::operation::{Mode, Operation, Outcome};
 use crate::store::path::FilePath;
 use content::{Content, Upload};
 use exchange::Exchange;
+use file::Sending;
 use unread::Unread;
 
 /// What can happen to a connection.
@@ -136,9 +139,9 @@ enum State {
     /// Waiting for the upload to take effect.
     Finish { exchange: Exchange, path: FilePath, mode: Mode },
     /// Waiting for a file to be opened.
-    Open { exchange: Exchange, media_type: &'static str },
-    /// Waiting for the file's content to be sent; with `keep`, the connection stays.
-    Sending { exchange: Exchange, length: u64, keep: bool },
+    Open { exchange: Exchange, media_type: &'static str, parts: Option<Box<WantedParts>> },
+    /// Waiting for the file's content to be sent, or a part of it; with `keep`, the connection stays.
+    Sending { exchange: Exchange, sending: Sending, keep: bool },
     /// Waiting for output to be sent, between two requests.
     Pause,
     /// Waiting for something to be removed.
@@ -197,9 +200,8 @@ impl Connection {
                 Break(self.reject(exchange, Rejection::ContentTimeout, now, output))
             }
             (state, Input::Outcome(outcome)) => self.take_outcome(state, outcome, now, output),
-            (State::Sending { exchange, length, keep }, Input::Sent) => {
-                exchange.record(Status::OK, length, output);
-                self.end_exchange(keep, keep, now)
+            (State::Sending { exchange, sending, keep }, Input::Sent) => {
+                self.sent(exchange, sending, keep, now, output)
             }
             (State::Pause, Input::Sent) => {
                 self.state = between_requests(now);

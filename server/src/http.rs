@@ -2,13 +2,16 @@
 //!
 //! In reading order: [`head`] finds where a head ends, [`request_line`], [`target`] and [`field`]
 //! take its parts, [`request`] puts them together and says how the content is framed, [`content`]
-//! unframes it, [`response`] writes the answer's head. [`rejection`] is why a peer is refused.
+//! unframes it; [`date`], [`entity_tag`] and [`range`] read values that conditions are made of;
+//! [`response`] writes the answer's head. [`rejection`] is why a peer is refused.
 #![forbid(unsafe_code)]
 
 pub mod content;
 pub mod date;
+pub mod entity_tag;
 pub mod field;
 pub mod head;
+pub mod range;
 pub mod rejection;
 pub mod request;
 pub mod request_line;

@@ -5,9 +5,11 @@ pub mod counters;
 pub mod mailbox;
 pub mod path_locks;
 pub mod queue;
+pub mod rounds;
 #[cfg(test)]
 #[cfg(loom)]
 mod schedules;
+pub mod stamps;
 
 use std::sync::PoisonError;
 

@@ -1,28 +1,36 @@
 //! Files: operations on a tree of them, one atomic step each. Knows no HTTP.
 //!
-//! In reading order: [`path`] and [`operation`] are what can be asked, [`Store::run`] carries it
-//! out, with uploads in `upload` and `append`, removal in `remove`; [`directory`] is what it stands
-//! on, and [`base_directory`] the real one.
+//! In reading order: [`path`], [`condition`] and [`operation`] are what can be asked, [`Store::run`]
+//! carries it out, with reading in `read`, uploads in `upload` and `append`, removal in `remove`;
+//! `syncs` puts it on stable storage, and `recovery` undoes what a death left; [`directory`] is what
+//! it stands on, and [`base_directory`] the real one.
 
 mod append;
 pub mod base_directory;
+pub mod condition;
 mod content;
 pub mod directory;
 pub mod operation;
 pub mod path;
+mod read;
+mod recovery;
 mod remove;
 mod staged;
+mod syncs;
 mod upload;
+pub mod version;
 
 use std::ffi::CString;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::sync::Arc;
 
 use crate::shared::path_locks::PathLocks;
-use directory::{Directory, Found, Kind, Wait};
+use directory::{Directory, Entry};
 use operation::{Operation, Outcome, StoreError, StoreErrorKind};
-use path::{FilePath, ParentPath};
+use path::ParentPath;
+use syncs::Syncs;
 pub use upload::Upload;
+use version::Version;
 
 /// How much an acknowledged write survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +43,19 @@ pub enum Durability {
 
 /// The tree of files that is served.
 ///
-/// Each operation takes effect at one point between its call and its return. A write holds its
-/// path's lock from the check that decides to the last sync, so a read, which holds it for the
-/// moment of opening, sees no version that is not final. Making holds a share of the namespace, so
+/// Each operation takes effect at one point between its call and its return. Whoever changes a path
+/// is the only one from the check that decides to the last sync, and alone with it where something
+/// could be seen that is not final yet; an append, which can take long, pins what was there instead. Making holds a share of the namespace, so
 /// no directory is removed under it; where parents have to be made it is owned, so that no request
 /// sees them without what they are made for.
 #[derive(Debug)]
 pub struct Store<D: Directory> {
     directory: Arc<D>,
     durability: Durability,
-    locks: PathLocks,
+    follow_links: bool,
+    /// With it what is being appended to: until an append is final, this is what there is.
+    locks: PathLocks<Version>,
+    syncs: Syncs,
 }
 
 /// What a connection's next operation works on. It moves with the job, so nobody shares it.
@@ -54,14 +65,25 @@ pub enum Held<D: Directory> {
     Nothing,
     /// A file, open for reading.
     File(D::File),
-    /// An upload under way; it vanishes when it is dropped.
-    Upload(Upload<D>),
+    /// An upload under way; it vanishes when it is dropped. Boxed, because most connections hold none.
+    Upload(Box<Upload<D>>),
 }
 
 impl<D: Directory> Store<D> {
     /// The tree of `directory`.
     pub fn new(directory: D, durability: Durability) -> Store<D> {
-        Store { directory: Arc::new(directory), durability, locks: PathLocks::new() }
+        Store {
+            syncs: Syncs::new(&directory),
+            directory: Arc::new(directory),
+            durability,
+            follow_links: false,
+            locks: PathLocks::new(),
+        }
+    }
+
+    /// The same, where reads follow symbolic links that stay within the tree.
+    pub fn follow_links(self, follow_links: bool) -> Store<D> {
+        Store { follow_links, ..self }
     }
 
     /// Carries `operation` out; may wait for the disk. Where it fails nothing is held any more.
@@ -84,21 +106,12 @@ impl<D: Directory> Store<D> {
         if matches!(held, Held::Upload(_)) {
             return Err(operation);
         }
-        let Operation::Open(path) = operation else {
+        let Operation::Open(path, condition) = operation else {
             return Err(operation);
         };
-        let Some(_reading) = self.locks.try_read(path.as_bytes()) else {
-            return Err(Operation::Open(path));
-        };
-        match self.directory.open_file(path.as_c_str(), Wait::Never) {
-            // What stands in the way is looked for by a worker.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotADirectory) => {
-                Err(Operation::Open(path))
-            }
-            result => {
-                *held = Held::Nothing;
-                Ok(self.opened(&path, result, held).unwrap_or_else(Outcome::Failed))
-            }
+        match self.open_cached(&path, condition.as_deref(), held) {
+            Some(result) => Ok(result.unwrap_or_else(Outcome::Failed)),
+            None => Err(Operation::Open(path, condition)),
         }
     }
 
@@ -125,14 +138,13 @@ impl<D: Directory> Store<D> {
 
     fn try_run(&self, operation: Operation, held: &mut Held<D>) -> Result<Outcome, StoreError> {
         match operation {
-            Operation::Open(path) => {
+            Operation::Open(path, condition) => {
                 *held = Held::Nothing;
-                let _reading = self.locks.read(path.as_bytes());
-                self.opened(&path, self.directory.open_file(path.as_c_str(), Wait::Allowed), held)
+                self.open(&path, condition.as_deref(), held)
             }
             Operation::Stage(intent) => {
                 *held = Held::Nothing;
-                *held = Held::Upload(self.stage(intent)?);
+                *held = Held::Upload(Box::new(self.stage(intent)?));
                 Ok(Outcome::Staged)
             }
             Operation::Write(mut content) => {
@@ -146,41 +158,16 @@ impl<D: Directory> Store<D> {
                     return Err(nothing_staged());
                 };
                 self.add(&mut upload, &content)?;
-                self.publish(upload)
+                self.publish(*upload)
             }
             Operation::Store(intent, content) => {
                 *held = Held::Nothing;
                 self.store(intent, &content)
             }
-            Operation::Delete(path) => {
+            Operation::Delete(path, condition) => {
                 *held = Held::Nothing;
-                self.remove(&path)
+                self.remove(&path, condition.as_deref())
             }
-        }
-    }
-
-    /// What it means that `path` was opened for reading.
-    fn opened(
-        &self,
-        path: &FilePath,
-        result: io::Result<Found<D::File>>,
-        held: &mut Held<D>,
-    ) -> Result<Outcome, StoreError> {
-        match result {
-            // Where only a directory can be meant, a file is not what was asked for.
-            Ok(Found::File(..)) if path.names_directory() => {
-                Err(StoreError::refused(StoreErrorKind::NotFound))
-            }
-            Ok(Found::File(file, length)) => {
-                *held = Held::File(file);
-                Ok(Outcome::Opened { length })
-            }
-            Ok(Found::Directory) => Err(StoreError::refused(StoreErrorKind::IsDirectory)),
-            Ok(Found::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
-            Err(error) => Err(match path.parent_and_name() {
-                Some((parent, _)) => self.not_opened(&parent, error),
-                None => StoreError::failed("openat2", error),
-            }),
         }
     }
 
@@ -192,14 +179,14 @@ impl<D: Directory> Store<D> {
     /// Why nothing in `parent` could be opened. The system says alike of a file and of a FIFO,
     /// socket or device that it is no directory.
     fn not_opened(&self, parent: &ParentPath, error: io::Error) -> StoreError {
-        let blocked = error.kind() == ErrorKind::NotADirectory;
+        let blocked = error.kind() == io::ErrorKind::NotADirectory;
         let mut error = StoreError::failed("openat2", error);
         if blocked {
             let kind = |(folder, name): (CString, CString)| {
                 self.directory.open_folder(&folder).and_then(|folder| self.directory.look_up(&folder, &name))
             };
-            let first = parent.steps().map(kind).find(|kind| !matches!(kind, Ok(Kind::Directory)));
-            if let Some(Ok(Kind::Other)) = first {
+            let first = parent.steps().map(kind).find(|kind| !matches!(kind, Ok(Entry::Directory)));
+            if let Some(Ok(Entry::Other)) = first {
                 error.kind = StoreErrorKind::NotRegular;
             }
         }

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use model::reference::{Method, Node, Reference};
+use model::reference::{Method, Node, Reference, Terms};
+use tempfile::TempDir;
 use tests::{Client, PATIENCE, Server, request};
 
 use super::random::Random;
@@ -120,11 +122,11 @@ impl Load {
     }
 
     /// Starts another server where one died, and holds its tree to what the writers know.
-    pub(crate) fn restart(&mut self, directory: &Path, flags: &[&str]) -> Server {
-        self.tally.swept += usize::from(staged(directory) != self.fresh);
-        let server = Server::start_on(directory, flags);
+    pub(crate) fn restart(&mut self, home: &Arc<TempDir>, flags: &[&str]) -> Server {
+        self.tally.swept += usize::from(staged(&home.path().join("data")) != self.fresh);
+        let server = Server::start_in(Arc::clone(home), flags);
         // At once: when a server answers, nothing may be left of the one before.
-        assert_eq!(staged(directory), self.fresh, "what a dead server left");
+        assert_eq!(staged(server.directory()), self.fresh, "what a dead server left");
         let mut client = server.connect();
         for writer in &mut self.writers {
             writer.settle(&mut client, &mut self.tally);
@@ -289,14 +291,14 @@ impl Writer {
 
     /// What a file holds by what was acknowledged.
     fn content(&mut self, path: &str) -> Option<Vec<u8>> {
-        self.acknowledged.request(Method::Get, path, b"").read
+        self.acknowledged.request(Method::Get, path, b"", &Terms::default()).read
     }
 }
 
 impl Write {
     /// Does it to the reference; the status that it has to have.
     fn apply(&self, reference: &mut Reference) -> u16 {
-        reference.request(self.method, &self.path, &self.content).status
+        reference.request(self.method, &self.path, &self.content, &Terms::default()).status
     }
 }
 

@@ -71,22 +71,17 @@ impl Server {
         Server::launch(command, home, "0", flags, Stderr::Read)
     }
 
-    /// Starts a server on a directory of the caller's.
+    /// The same on `data` in `home`, where something may have been made ready.
     #[track_caller]
-    pub fn start_on(directory: &Path, flags: &[&str]) -> Server {
-        Server::launch_on(
-            Command::new(binary()),
-            (new_home(), directory.to_owned()),
-            "0",
-            flags,
-            Stderr::Read,
-        )
+    pub fn start_in(home: Arc<TempDir>, flags: &[&str]) -> Server {
+        Server::launch(Command::new(binary()), home, "0", flags, Stderr::Read)
     }
 
     /// Kills this server as `kill -9` does, and waits for its end.
     #[track_caller]
     pub fn kill(&mut self) {
-        self.child.kill().expect("the server runs");
+        // It may be gone already.
+        let _ = self.child.kill();
         self.expect_exit();
     }
 
@@ -99,19 +94,14 @@ impl Server {
     }
 
     #[track_caller]
-    fn launch(command: Command, home: Arc<TempDir>, port: &str, flags: &[&str], stderr: Stderr) -> Server {
-        let directory = home.path().join("data");
-        Server::launch_on(command, (home, directory), port, flags, stderr)
-    }
-
-    #[track_caller]
-    fn launch_on(
+    fn launch(
         mut command: Command,
-        (home, directory): (Arc<TempDir>, PathBuf),
+        home: Arc<TempDir>,
         port: &str,
         flags: &[&str],
         stderr: Stderr,
     ) -> Server {
+        let directory = home.path().join("data");
         let mut child = command
             .args(["--port", port])
             .args(flags)

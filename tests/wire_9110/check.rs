@@ -93,13 +93,18 @@ pub(super) fn check_each(text: &str, cases: &[&str], expected: &str) {
 
 const FIELDS_SENT: &[&str] = &[
     "accept-patch",
+    "accept-ranges",
     "allow",
     "connection",
     "content-length",
+    "content-range",
     "content-type",
     "date",
+    "etag",
+    "last-modified",
     "location",
     "retry-after",
+    "upload-offset",
     "vary",
     "x-content-type-options",
 ];
@@ -117,7 +122,7 @@ pub(super) fn inspect(answer: &WireAnswer, head_only: bool, text: &str) {
     }
     assert_eq!(answer.field("date"), "Thu, 01 Jan 1970 00:00:00 GMT", "{text:?}");
     assert!(matches!(answer.field("connection"), "" | "close" | "keep-alive"), "{text:?}");
-    let without_content = answer.status == 204;
+    let without_content = matches!(answer.status, 204 | 304);
     for name in ["content-type", "content-length", "x-content-type-options"] {
         assert_eq!(answer.field(name).is_empty(), without_content, "{name}, answering {text:?}");
     }
@@ -130,6 +135,14 @@ pub(super) fn inspect(answer: &WireAnswer, head_only: bool, text: &str) {
     }
     assert_eq!(answer.status == 503, !answer.field("retry-after").is_empty(), "{text:?}");
     assert_eq!(answer.status == 201, !answer.field("location").is_empty(), "{text:?}");
+    let (tag, modified) = (answer.field("etag"), answer.field("last-modified"));
+    assert_eq!(tag.is_empty(), modified.is_empty(), "{text:?}");
+    assert!(tag.is_empty() || matches!(answer.status, 200 | 201 | 206 | 304), "{text:?}");
+    // RFC 9110 §8.8.2.1: not later than the answer.
+    assert!(modified.is_empty() || modified == answer.field("date"), "{text:?}");
+    let multipart = answer.field("content-type").starts_with("multipart/byteranges; boundary=");
+    let part = !answer.field("content-range").is_empty();
+    assert_eq!(part, answer.status == 416 || answer.status == 206 && !multipart, "{text:?}");
     let allow = answer.field("allow");
     assert_eq!(matches!(answer.status, 204 | 405), !allow.is_empty(), "{text:?}");
 }

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::http::response::ContentRange;
 use crate::http::status::Status;
 use crate::store::operation::{Mode, StoreErrorKind};
 use crate::store::path::{FilePath, PathError};
+use crate::store::version::Version;
 
 /// An answer whose content is in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,22 @@ pub struct Reply<'a> {
     pub fields: &'static [(&'static str, &'static str)],
     /// Where the resource is that was made, percent-encoded.
     pub location: Option<Vec<u8>>,
+    /// What more there is to say about the file.
+    pub about: About,
+}
+
+/// What an answer says about a file, in fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum About {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Which version of it this is about.
+    Version(Version),
+    /// That it has no such part, RFC 9110 §15.5.17.
+    Part(ContentRange),
+    /// How long it is, for whoever wants to append: `Upload-Offset`.
+    Length(u64),
 }
 
 /// What an operation was for: the same cause means different things to a reader and a writer.
@@ -55,7 +73,8 @@ impl Reply<'_> {
 
 /// 200 with `content`.
 pub fn text<'a>(media_type: &'static str, content: Cow<'a, [u8]>) -> Reply<'a> {
-    Reply { status: Status::OK, media_type: Some(media_type), content, fields: &[], location: None }
+    let about = About::Nothing;
+    Reply { status: Status::OK, media_type: Some(media_type), content, fields: &[], location: None, about }
 }
 
 /// The page at `/`.
@@ -77,20 +96,38 @@ pub fn options(fields: &'static [(&'static str, &'static str)]) -> Reply<'static
         content: Cow::Borrowed(b""),
         fields,
         location: None,
+        about: About::Nothing,
     }
 }
 
 /// 201 for a file that was made. RFC 9110 §9.3.3: the content refers to it too.
-pub fn created(path: &FilePath) -> Reply<'static> {
+pub fn created(path: &FilePath, version: Version) -> Reply<'static> {
     let location = location(path);
     let content = [&b"created "[..], &location, b"\n"].concat();
-    Reply { status: Status::CREATED, location: Some(location), ..text(TEXT, Cow::Owned(content)) }
+    Reply {
+        status: Status::CREATED,
+        location: Some(location),
+        about: About::Version(version),
+        ..text(TEXT, Cow::Owned(content))
+    }
 }
 
 /// 200 for a file that was changed.
-pub fn updated(mode: Mode) -> Reply<'static> {
+pub fn updated(mode: Mode, version: Version) -> Reply<'static> {
     let content: &[u8] = if mode == Mode::Append { b"appended\n" } else { b"replaced\n" };
-    text(TEXT, Cow::Borrowed(content))
+    Reply { about: About::Version(version), ..text(TEXT, Cow::Borrowed(content)) }
+}
+
+/// 304: whoever asked has this version, RFC 9110 §15.4.5.
+pub fn not_modified(version: Version) -> Reply<'static> {
+    let about = About::Version(version);
+    Reply { status: Status::NOT_MODIFIED, media_type: None, about, ..text(TEXT, Cow::Borrowed(b"")) }
+}
+
+/// 416: a file so long has none of the parts that were asked for.
+pub fn unsatisfiable(length: u64) -> Reply<'static> {
+    let about = About::Part(ContentRange::Unsatisfied(length));
+    Reply { about, ..refusal(Status::RANGE_NOT_SATISFIABLE, "the file has no such range of bytes") }
 }
 
 /// 200 for what was removed.
@@ -125,6 +162,13 @@ pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
             (Status::CONFLICT, "a file is where a directory would have to be")
         }
         (Kind::ParentIsFile, _) => (Status::NOT_FOUND, "nothing is there"),
+        (Kind::ConditionFails, _) => {
+            (Status::PRECONDITION_FAILED, "what is there is not what the request demands")
+        }
+        (Kind::LengthDiffers { length }, _) => {
+            let reason = "the file is not as long as Upload-Offset says";
+            return Reply { about: About::Length(length), ..refusal(Status::CONFLICT, reason) };
+        }
         (Kind::FileExists, _) => (Status::CONFLICT, "a file is there already"),
         (Kind::DirectoryNotEmpty, _) => (Status::CONFLICT, "the directory is not empty"),
         (Kind::IsBaseDirectory, _) => (Status::FORBIDDEN, "the base directory itself stays"),
@@ -136,6 +180,9 @@ pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
             (Status::CONTENT_TOO_LARGE, "the file system takes no file of this length")
         }
         (Kind::Busy, _) => (Status::SERVICE_UNAVAILABLE, "too much work at once, come back later"),
+        (Kind::TimesCutShort, _) => {
+            (Status::INTERNAL_SERVER_ERROR, "the file system does not keep times exactly enough")
+        }
         (Kind::InputOutput, _) => (Status::INTERNAL_SERVER_ERROR, "an input/output error"),
         (Kind::Broken, _) => (Status::INTERNAL_SERVER_ERROR, "an internal error"),
     };

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::condition::{self, WantedParts};
 use super::media_type;
 use super::reply::{self, Reply};
 use crate::http::request::{Expectation, Request};
 use crate::http::request_line::Method;
 use crate::http::status::Status;
 use crate::http::target::Target;
+use crate::store::condition::Condition;
 use crate::store::operation::{Intent, Mode};
 use crate::store::path::{FilePath, percent_decode};
 
@@ -16,12 +18,25 @@ use crate::store::path::{FilePath, percent_decode};
 pub enum Action<'a> {
     /// It can be answered at once.
     Reply(Reply<'a>),
-    /// A file is to be read; its media type goes by its name.
-    Read(FilePath, &'static str),
+    /// A file is to be read.
+    Read(Reading),
     /// Content is to be put into a file.
     Upload(Intent),
-    /// A file or an empty directory is to be removed.
-    Delete(FilePath),
+    /// A file or an empty directory is to be removed, where the condition holds.
+    Delete(FilePath, Option<Box<Condition>>),
+}
+
+/// What is to be read of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Which file.
+    pub path: FilePath,
+    /// What has to be so.
+    pub condition: Option<Box<Condition>>,
+    /// Its media type, by its name.
+    pub media_type: &'static str,
+    /// The parts that are asked for; all of it where that is nothing.
+    pub parts: Option<Box<WantedParts>>,
 }
 
 impl Action<'_> {
@@ -29,9 +44,9 @@ impl Action<'_> {
     pub fn into_owned(self) -> Action<'static> {
         match self {
             Action::Reply(reply) => Action::Reply(reply.into_owned()),
-            Action::Read(path, media_type) => Action::Read(path, media_type),
+            Action::Read(reading) => Action::Read(reading),
             Action::Upload(intent) => Action::Upload(intent),
-            Action::Delete(path) => Action::Delete(path),
+            Action::Delete(path, condition) => Action::Delete(path, condition),
         }
     }
 }
@@ -60,10 +75,11 @@ const BY_USER_AGENT: &[(&str, &str)] = &[("Vary", "User-Agent")];
 const ALLOW_READ: &[(&str, &str)] = &[("Allow", "GET, HEAD, OPTIONS")];
 const ALLOW_FILE: &[(&str, &str)] = &[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
 /// RFC 5789 §3.1: any content can be appended, so its type is of no account.
-const FILE_OPTIONS: &[(&str, &str)] = &[ALLOW_FILE[0], ("Accept-Patch", media_type::UNKNOWN)];
+const FILE_OPTIONS: &[(&str, &str)] =
+    &[ALLOW_FILE[0], ("Accept-Ranges", "bytes"), ("Accept-Patch", media_type::UNKNOWN)];
 
-/// Decides about `request` by its head alone.
-pub fn route<'a>(request: &Request<'a>) -> Action<'a> {
+/// Decides about `request` by its head alone; `now` is in seconds since 1970.
+pub fn route<'a>(request: &Request<'a>, now: i64) -> Action<'a> {
     if request.expectation == Expectation::Unknown {
         return reply::refusal(Status::EXPECTATION_FAILED, "only 100-continue can be expected").into();
     }
@@ -80,7 +96,7 @@ pub fn route<'a>(request: &Request<'a>) -> Action<'a> {
         }
     };
     match resource {
-        Some(resource) => act(request, resource),
+        Some(resource) => act(request, resource, now),
         None => reply::refusal(Status::NOT_FOUND, "there is no such resource").into(),
     }
 }
@@ -110,9 +126,9 @@ fn find(path: &[u8]) -> Option<Resource<'_>> {
     }
 }
 
-fn act<'a>(request: &Request<'a>, resource: Resource<'a>) -> Action<'a> {
+fn act<'a>(request: &Request<'a>, resource: Resource<'a>, now: i64) -> Action<'a> {
     match (request.method, resource) {
-        (_, Resource::File(encoded)) => file(request, encoded),
+        (_, Resource::File(encoded)) => file(request, encoded, now),
         (Method::Options, Resource::Server) => reply::options(ALLOW_FILE).into(),
         (Method::Options, _) => reply::options(ALLOW_READ).into(),
         (Method::Get | Method::Head, Resource::Root) => reply::page().into(),
@@ -142,26 +158,33 @@ fn echo(value: &[u8]) -> Action<'_> {
     reply::text(reply::TEXT, decoded).into()
 }
 
-fn file(request: &Request<'_>, encoded: &[u8]) -> Action<'static> {
+fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
     let path = match FilePath::parse(encoded) {
         Ok(path) => path,
         Err(error) => return reply::path_refused(error).into(),
     };
-    let upload = |mode| Action::Upload(Intent { path: path.clone(), mode });
+    let condition = match request.conditional.then(|| condition::read(request, now)).transpose() {
+        Ok(condition) => condition.flatten(),
+        Err(malformed) => return reply::refusal(Status::BAD_REQUEST, malformed.reason()).into(),
+    };
+    let upload = |path, mode, condition| Action::Upload(Intent { path, mode, condition });
     match request.method {
         Method::Options => reply::options(FILE_OPTIONS).into(),
         // RFC 9110 §14.5: taken for the whole file, a part of it would destroy the rest.
         Method::Put if request.content_range => {
             reply::refusal(Status::BAD_REQUEST, "PUT replaces whole files: Content-Range is refused").into()
         }
-        Method::Post => upload(Mode::Create),
-        Method::Put => upload(Mode::Replace),
-        Method::Patch => upload(Mode::Append),
-        Method::Delete => Action::Delete(path),
+        Method::Post => upload(path, Mode::Create, condition),
+        Method::Put => upload(path, Mode::Replace, condition),
+        Method::Patch => upload(path, Mode::Append, condition),
+        Method::Delete => Action::Delete(path, condition),
         _ => {
             let name = path.segments().next_back().unwrap_or_default();
             let media_type = media_type::of_name(name);
-            Action::Read(path, media_type)
+            // RFC 9110 §14.2: a range means something to GET only.
+            let ranged = request.conditional && request.method == Method::Get;
+            let parts = if ranged { condition::read_parts(request) } else { None };
+            Action::Read(Reading { path, condition, media_type, parts })
         }
     }
 }
@@ -183,8 +206,10 @@ mod tests {
             expectation: Expectation::Nothing,
             user_agent: None,
             content_range: false,
+            fields: b"",
+            conditional: false,
         };
-        let code = match route(&request) {
+        let code = match route(&request, 0) {
             Action::Reply(reply) => reply.status.code(),
             _ => 0,
         };

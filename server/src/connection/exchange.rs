@@ -1,12 +1,15 @@
 //! One request and its answer: what has to be remembered of the one to write the other.
 
 use super::{Answered, Output};
-use crate::api::reply::Reply;
+use crate::api::entity_tag::Tag;
+use crate::api::reply::{About, Reply};
 use crate::clock::{Instant, Now};
+use crate::http::date::HttpDate;
 use crate::http::request::Request;
-use crate::http::request_line::{Method, Version};
-use crate::http::response::{Persistence, ResponseHead};
+use crate::http::request_line::{self, Method};
+use crate::http::response::{ContentRange, Persistence, ResponseHead};
 use crate::http::status::Status;
+use crate::store::version::Version;
 
 /// What is remembered of a request until it is answered.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl Exchange {
     pub(super) fn new(request: &Request<'_>, begun: Instant, output: &Output) -> Exchange {
         Exchange {
             head_only: request.method == Method::Head,
-            http10: request.version == Version::Http10,
+            http10: request.version == request_line::Version::Http10,
             persistent: request.persistent,
             begun,
             line: line_to_record(request.line, output),
@@ -49,44 +52,68 @@ impl Exchange {
         }
     }
 
+    /// The method is one that has no content in its answer.
+    pub(super) fn is_head_only(&self) -> bool {
+        self.head_only
+    }
+
     /// Writes a whole answer; with `keep` the connection stays.
     pub(super) fn reply(self, reply: &Reply<'_>, keep: bool, now: &Now, output: &mut Output) {
         let length = reply.content.len() as u64;
-        ResponseHead {
-            status: reply.status,
-            date: &now.date,
-            content: reply.media_type.map(|media_type| (media_type, length)),
-            fields: reply.fields,
-            location: reply.location.as_deref(),
-            persistence: self.persistence(keep),
+        let (mut version, mut content_range, mut upload_offset) = (None, None, None);
+        match &reply.about {
+            About::Nothing => {}
+            About::Version(of) => version = Some(*of),
+            About::Part(part) => content_range = Some(part),
+            About::Length(length) => upload_offset = Some(length.to_string()),
         }
-        .write(&mut output.bytes);
+        let offset_field;
+        let fields = match &upload_offset {
+            Some(offset) => {
+                offset_field = [("Upload-Offset", offset.as_str())];
+                &offset_field[..]
+            }
+            None => reply.fields,
+        };
+        let content = reply.media_type.map(|media_type| (media_type, length));
+        let head = FileHead { status: reply.status, content, version, content_range, fields };
+        self.write_head(&head, reply.location.as_deref(), keep, now, output);
         if !self.head_only {
             output.bytes.extend_from_slice(&reply.content);
         }
         self.record(reply.status, length, output);
     }
 
-    /// Writes the head of an answer whose content is a file of `length` bytes. What is returned
-    /// says how many of them have to follow.
-    pub(super) fn file(
+    /// Writes the head of an answer whose content is to follow.
+    pub(super) fn file(&self, head: &FileHead<'_>, keep: bool, now: &Now, output: &mut Output) {
+        self.write_head(head, None, keep, now, output);
+    }
+
+    fn write_head(
         &self,
-        media_type: &str,
-        length: u64,
+        head: &FileHead<'_>,
+        location: Option<&[u8]>,
         keep: bool,
         now: &Now,
         output: &mut Output,
-    ) -> u64 {
+    ) {
+        let validators = head.version.map(|version| {
+            // RFC 9110 §8.8.2.1: never later than this answer.
+            let modified = version.modified_seconds().min(now.unix_seconds);
+            let modified = HttpDate::from_unix_seconds(u64::try_from(modified).unwrap_or(0));
+            (Tag::of(&version), modified)
+        });
         ResponseHead {
-            status: Status::OK,
+            status: head.status,
             date: &now.date,
-            content: Some((media_type, length)),
-            fields: &[],
-            location: None,
+            content: head.content,
+            fields: head.fields,
+            location,
+            validators: validators.as_ref().map(|(tag, modified)| (tag.as_bytes(), modified)),
+            content_range: head.content_range,
             persistence: self.persistence(keep),
         }
         .write(&mut output.bytes);
-        if self.head_only { 0 } else { length }
     }
 
     /// Notes the answer for the access log.
@@ -108,6 +135,17 @@ impl Exchange {
             true => Persistence::Implied,
         }
     }
+}
+
+/// What the head of an answer says about a file.
+#[derive(Debug)]
+pub(super) struct FileHead<'a> {
+    pub(super) status: Status,
+    /// Media type and bytes of the content.
+    pub(super) content: Option<(&'a str, u64)>,
+    pub(super) version: Option<Version>,
+    pub(super) content_range: Option<&'a ContentRange>,
+    pub(super) fields: &'a [(&'a str, &'a str)],
 }
 
 /// One allocation a request, and only while there is an access log: the answer may come long

@@ -5,7 +5,7 @@ use std::ops::ControlFlow::Break;
 use super::content::{Content, Upload};
 use super::exchange::Exchange;
 use super::{Connection, OUTPUT_BYTES_BATCH, Output, State, Step, Want};
-use crate::api::route::{Action, route};
+use crate::api::route::{Action, Reading, route};
 use crate::clock::{Instant, Now};
 use crate::http::content::ContentDecoder;
 use crate::http::head::{HeadLimits, HeadReader};
@@ -60,7 +60,7 @@ impl Connection {
     fn begin(&mut self, request: &Request<'_>, begun: Instant, now: &Now, output: &mut Output) -> Step {
         self.requests_left = self.requests_left.saturating_sub(1);
         let exchange = Exchange::new(request, begun, output);
-        let action = route(request);
+        let action = route(request, now.unix_seconds);
         if request.framing == Framing::Length(0) {
             return self.act(exchange, action, now, output);
         }
@@ -89,17 +89,17 @@ impl Connection {
     ) -> Step {
         match action {
             Action::Reply(reply) => self.reply(exchange, &reply, now, output),
-            Action::Read(path, media_type) => {
-                self.state = State::Open { exchange, media_type };
-                Break(Want::Run(Operation::Open(path)))
+            Action::Read(Reading { path, condition, media_type, parts }) => {
+                self.state = State::Open { exchange, media_type, parts };
+                Break(Want::Run(Operation::Open(path, condition)))
             }
             Action::Upload(intent) => {
                 let upload = Upload { intent, staged: false, buffer: Vec::new() };
                 self.finish(exchange, upload)
             }
-            Action::Delete(path) => {
+            Action::Delete(path, condition) => {
                 self.state = State::Delete { exchange };
-                Break(Want::Run(Operation::Delete(path)))
+                Break(Want::Run(Operation::Delete(path, condition)))
             }
         }
     }

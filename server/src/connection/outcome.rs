@@ -21,12 +21,11 @@ impl Connection {
         output: &mut Output,
     ) -> Step {
         match (state, outcome) {
-            (State::Open { exchange, media_type }, Outcome::Opened { length }) => {
-                let keep = self.keeps(&exchange);
-                let to_send = exchange.file(media_type, length, keep, now, output);
-                self.state = State::Sending { exchange, length, keep };
-                // A file without content to send needs no other way to its end.
-                Break(if to_send == 0 { Want::Send } else { Want::SendFile(0..to_send) })
+            (State::Open { exchange, media_type, parts }, Outcome::Opened(version)) => {
+                self.begin_file(exchange, media_type, parts.as_deref(), version, now, output)
+            }
+            (State::Open { exchange, .. }, Outcome::NotModified(version)) => {
+                self.reply(exchange, &reply::not_modified(version), now, output)
             }
             (State::Open { exchange, .. }, Outcome::Failed(error)) => {
                 self.reply(exchange, &reply::failure(error.kind, Purpose::Read), now, output)
@@ -37,11 +36,11 @@ impl Connection {
             (State::Delete { exchange }, Outcome::Failed(error)) => {
                 self.reply(exchange, &reply::failure(error.kind, Purpose::Delete), now, output)
             }
-            (State::Finish { exchange, path, .. }, Outcome::Created) => {
-                self.reply(exchange, &reply::created(&path), now, output)
+            (State::Finish { exchange, path, .. }, Outcome::Created(version)) => {
+                self.reply(exchange, &reply::created(&path, version), now, output)
             }
-            (State::Finish { exchange, mode, .. }, Outcome::Updated) => {
-                self.reply(exchange, &reply::updated(mode), now, output)
+            (State::Finish { exchange, mode, .. }, Outcome::Updated(version)) => {
+                self.reply(exchange, &reply::updated(mode, version), now, output)
             }
             (State::Finish { exchange, .. }, Outcome::Failed(error)) => {
                 self.reply(exchange, &reply::failure(error.kind, Purpose::Upload), now, output)
@@ -161,7 +160,7 @@ impl Connection {
         Break(Want::Close { linger: peer_goes_on })
     }
 
-    fn keeps(&self, exchange: &Exchange) -> bool {
+    pub(super) fn keeps(&self, exchange: &Exchange) -> bool {
         exchange.persistent && self.requests_left > 0
     }
 }

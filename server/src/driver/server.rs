@@ -19,6 +19,7 @@ use crate::shared::counters::BoundedCount;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
 use crate::store::base_directory::{BaseDirectory, OpenError};
+use crate::store::operation::{StoreError, StoreErrorKind};
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
@@ -45,6 +46,8 @@ pub struct Options {
     pub quiet: bool,
     /// How much an acknowledged write survives.
     pub durability: Durability,
+    /// Reads follow symbolic links that stay inside the base directory.
+    pub follow_symlinks: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -75,7 +78,10 @@ impl Server {
         // Before the directory, where opening it would sweep away what another server is about.
         let (address, listeners) = listen(options.address, event_loops)?;
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
-        let store = Arc::new(Store::new(directory, options.durability));
+        let store = Store::new(directory, options.durability).follow_links(options.follow_symlinks);
+        // Before anybody can see what a server left that died.
+        store.recover().map_err(|error| StartError::Recovery(options.base_directory.clone(), error))?;
+        let store = Arc::new(store);
 
         let queue = Arc::new(Queue::new());
         let posts = (0..event_loops)
@@ -290,6 +296,8 @@ pub enum StartError {
     },
     /// The base directory cannot be served.
     BaseDirectory(OpenError),
+    /// What a server left there that died cannot be undone, or it does not keep what is promised.
+    Recovery(PathBuf, StoreError),
     /// The system refused something that it should not.
     System {
         /// The call.
@@ -304,6 +312,20 @@ impl fmt::Display for StartError {
         let (address, source) = match self {
             StartError::Listen { address, source } => (address, source),
             StartError::BaseDirectory(error) => return error.fmt(formatter),
+            StartError::Recovery(path, error) if error.kind == StoreErrorKind::TimesCutShort => {
+                return write!(
+                    formatter,
+                    "cannot serve {path:?}: its file system does not keep modification times exactly, \
+                     which tell versions of a file apart; name a directory on another one"
+                );
+            }
+            StartError::Recovery(path, error) => {
+                return write!(
+                    formatter,
+                    "cannot serve {path:?}: what an earlier server left unfinished there cannot be undone: \
+                     {error}; look at the file system that it is on"
+                );
+            }
             StartError::System { call, source } => {
                 return write!(formatter, "cannot start: {call}: {source}");
             }
@@ -329,6 +351,7 @@ impl std::error::Error for StartError {
         match self {
             StartError::Listen { source, .. } | StartError::System { source, .. } => Some(source),
             StartError::BaseDirectory(error) => Some(error),
+            StartError::Recovery(_, error) => Some(error),
         }
     }
 }

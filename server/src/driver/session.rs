@@ -342,7 +342,7 @@ impl<S, D: Directory> Session<S, D> {
     /// Sends a job to the pool, if it may still wait there.
     fn hand_over<N>(&mut self, token: Token, task: Task, common: &mut Common<N, D>) -> Step {
         use Operation::{Delete, Open, Stage, Store};
-        let begins = matches!(task, Task::Run(Open(_) | Stage(_) | Store(..) | Delete(_)));
+        let begins = matches!(task, Task::Run(Open(..) | Stage(_) | Store(..) | Delete(..)));
         let held = std::mem::replace(&mut self.held, Held::Nothing);
         match common.push(token, task, held, begins) {
             Ok(()) => Break(Next::Wait),
@@ -379,7 +379,7 @@ impl<S, D: Directory> Session<S, D> {
 
     fn tell_outcome<N>(&mut self, token: Token, outcome: Outcome, common: &mut Common<N, D>) -> Step {
         match &outcome {
-            Outcome::Opened { length } => self.held_bytes = *length,
+            Outcome::Opened(version) => self.held_bytes = version.length,
             Outcome::Failed(error) => common.log.failed(self.peer, error),
             _ => {}
         }

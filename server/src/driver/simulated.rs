@@ -17,7 +17,6 @@ use super::network::{Accepted, Event, Network};
 use super::pool::{Done, Job, Task, carry_out};
 use super::slots::Token;
 use crate::clock::{Clock, Instant, Now};
-use crate::http::date::HttpDate;
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
@@ -239,7 +238,7 @@ impl Simulation {
     /// An upload that nobody knows of.
     pub(super) fn staged_upload(&self) -> Held<Simulated> {
         let mut held = Held::Nothing;
-        let intent = Intent { path: FilePath::parse(b"lost").unwrap(), mode: Mode::Create };
+        let intent = Intent { path: FilePath::parse(b"lost").unwrap(), mode: Mode::Create, condition: None };
         assert!(matches!(self.store.run(Operation::Stage(intent), &mut held), Outcome::Staged));
         held
     }
@@ -426,6 +425,6 @@ impl Clock for Simulated {
     fn now(&mut self) -> Now {
         let mut world = self.lock();
         world.told = world.now;
-        Now { instant: world.now, date: HttpDate::from_unix_seconds(784_111_777) }
+        Now::new(world.now, 784_111_777)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::field::{decimal, is_host_and_port, list_elements};
+use super::field::{decimal, is_host_and_port, list_elements, trim_white_space};
 use super::head::HeadEnd;
 use super::rejection::Rejection;
 use super::request_line::{Method, RequestLine, Version};
@@ -29,6 +29,11 @@ pub struct Request<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// The content is only a part of what is meant, RFC 9110 §14.4.
     pub content_range: bool,
+    /// The field lines, for [`Request::values`].
+    pub fields: &'a [u8],
+    /// Whether there is a field that makes the request depend on what is there: most requests
+    /// have none, and need not be searched for them.
+    pub conditional: bool,
 }
 
 /// How the content's end is found, RFC 9112 §6.3.
@@ -50,6 +55,17 @@ pub enum Expectation {
     /// Another one, which cannot be met.
     Unknown,
 }
+
+/// Fields that make a request depend on what is there.
+const CONDITIONAL: [&str; 7] = [
+    "range",
+    "if-match",
+    "if-range",
+    "if-none-match",
+    "upload-offset",
+    "if-modified-since",
+    "if-unmodified-since",
+];
 
 /// Field lines that most heads do not exceed: a small array costs less to make.
 const FEW_FIELDS: usize = 24;
@@ -89,7 +105,31 @@ impl<'a> Request<'a> {
             expectation: summary.expectation,
             user_agent: summary.user_agent,
             content_range: summary.content_range,
+            fields,
+            conditional: summary.conditional,
         })
+    }
+
+    /// The values of all lines of a field, in their order (RFC 9110 §5.3).
+    pub fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.fields;
+        std::iter::from_fn(move || {
+            let end = memchr::memmem::find(rest, b"\r\n")?;
+            let line = &rest[..end];
+            rest = &rest[end + 2..];
+            Some(line)
+        })
+        .filter_map(move |line| {
+            let colon = memchr::memchr(b':', line)?;
+            let matches = line[..colon].eq_ignore_ascii_case(name.as_bytes());
+            matches.then(|| trim_white_space(&line[colon + 1..]))
+        })
+    }
+
+    /// The value of a field that is no list; nothing where it is missing, or there more than once.
+    pub fn single_value(&self, name: &'static str) -> Option<&'a [u8]> {
+        let mut values = self.values(name);
+        values.next().filter(|_| values.next().is_none())
     }
 }
 
@@ -118,6 +158,7 @@ struct Summary<'a> {
     user_agent: Option<&'a [u8]>,
     content_type: bool,
     content_range: bool,
+    conditional: bool,
 }
 
 /// The transfer codings so far, all `Transfer-Encoding` lines together.
@@ -151,6 +192,7 @@ impl<'a> Summary<'a> {
             user_agent: None,
             content_type: false,
             content_range: false,
+            conditional: false,
         }
     }
 
@@ -158,6 +200,7 @@ impl<'a> Summary<'a> {
     fn add(&mut self, name: &str, value: &'a [u8]) -> Result<(), Rejection> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
+            5 | 8 | 13 | 17 | 19 if CONDITIONAL.iter().any(|known| is(known)) => self.conditional = true,
             4 if is("host") => match self.host.replace(value) {
                 None => {}
                 Some(_) => return Err(Rejection::HostRepeated),

@@ -1,10 +1,12 @@
 //! The head of an answer, RFC 9112 §4 and §5.
 
+use std::ops::Range;
+
 use super::date::HttpDate;
 use super::status::Status;
 
 /// The head of an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ResponseHead<'a> {
     /// How it went.
     pub status: Status,
@@ -17,8 +19,43 @@ pub struct ResponseHead<'a> {
     pub fields: &'a [(&'a str, &'a str)],
     /// Where the resource is that was made, percent-encoded.
     pub location: Option<&'a [u8]>,
+    /// Which version of the resource it is about (RFC 9110 §8.8): its entity tag, and when it was
+    /// last changed.
+    pub validators: Option<(&'a [u8], &'a HttpDate)>,
+    /// Which part of the resource the content is.
+    pub content_range: Option<&'a ContentRange>,
     /// What is said about the connection.
     pub persistence: Persistence,
+}
+
+/// Which part of a resource the content is, RFC 9110 §14.4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContentRange {
+    /// These bytes, of so many in all. Never none of them.
+    Part(Range<u64>, u64),
+    /// None of so many: what was asked for does not exist.
+    Unsatisfied(u64),
+}
+
+impl ContentRange {
+    /// Appends the field's value.
+    pub fn write(&self, output: &mut Vec<u8>) {
+        output.extend_from_slice(b"bytes ");
+        let length = match self {
+            ContentRange::Part(range, length) => {
+                write_decimal(range.start, output);
+                output.push(b'-');
+                write_decimal(range.end.saturating_sub(1), output);
+                length
+            }
+            ContentRange::Unsatisfied(length) => {
+                output.push(b'*');
+                length
+            }
+        };
+        output.push(b'/');
+        write_decimal(*length, output);
+    }
 }
 
 /// What an answer says about its connection, RFC 9112 §9.3 and §9.6.
@@ -57,6 +94,14 @@ impl ResponseHead<'_> {
         }
         if let Some(location) = self.location {
             write_field("Location", location, output);
+        }
+        if let Some((entity_tag, last_modified)) = self.validators {
+            write_field("ETag", entity_tag, output);
+            write_field("Last-Modified", last_modified.as_bytes(), output);
+        }
+        if let Some(content_range) = self.content_range {
+            output.extend_from_slice(b"\r\nContent-Range: ");
+            content_range.write(output);
         }
         match self.persistence {
             Persistence::Implied => {}
@@ -102,6 +147,8 @@ mod tests {
             content: Some(("text/plain", 10)),
             fields: &[("Allow", "GET")],
             location: Some(b"/files/a"),
+            validators: Some((b"\"x\"", &HttpDate::from_unix_seconds(1))),
+            content_range: Some(&ContentRange::Part(5..10, 20)),
             persistence: Persistence::Close,
         }
         .write(&mut output);
@@ -109,6 +156,7 @@ mod tests {
             str::from_utf8(&output),
             Ok("HTTP/1.1 201 Created\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\n\
                 X-Content-Type-Options: nosniff\r\nContent-Length: 10\r\nAllow: GET\r\nLocation: /files/a\r\n\
+                ETag: \"x\"\r\nLast-Modified: Thu, 01 Jan 1970 00:00:01 GMT\r\nContent-Range: bytes 5-9/20\r\n\
                 Connection: close\r\n\r\n")
         );
     }

@@ -28,6 +28,10 @@ impl Status {
     pub const CREATED: Status = Status(201, "Created");
     /// RFC 9110 §15.3.5.
     pub const NO_CONTENT: Status = Status(204, "No Content");
+    /// RFC 9110 §15.3.7.
+    pub const PARTIAL_CONTENT: Status = Status(206, "Partial Content");
+    /// RFC 9110 §15.4.5.
+    pub const NOT_MODIFIED: Status = Status(304, "Not Modified");
     /// RFC 9110 §15.5.1.
     pub const BAD_REQUEST: Status = Status(400, "Bad Request");
     /// RFC 9110 §15.5.4.
@@ -40,10 +44,14 @@ impl Status {
     pub const REQUEST_TIMEOUT: Status = Status(408, "Request Timeout");
     /// RFC 9110 §15.5.10.
     pub const CONFLICT: Status = Status(409, "Conflict");
+    /// RFC 9110 §15.5.13.
+    pub const PRECONDITION_FAILED: Status = Status(412, "Precondition Failed");
     /// RFC 9110 §15.5.14.
     pub const CONTENT_TOO_LARGE: Status = Status(413, "Content Too Large");
     /// RFC 9110 §15.5.15.
     pub const URI_TOO_LONG: Status = Status(414, "URI Too Long");
+    /// RFC 9110 §15.5.17.
+    pub const RANGE_NOT_SATISFIABLE: Status = Status(416, "Range Not Satisfiable");
     /// RFC 9110 §15.5.18.
     pub const EXPECTATION_FAILED: Status = Status(417, "Expectation Failed");
     /// RFC 9110 §15.5.20.

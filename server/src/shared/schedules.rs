@@ -9,6 +9,7 @@ mod mailbox;
 mod path_locks;
 mod pool;
 mod queue;
+mod rounds;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering};

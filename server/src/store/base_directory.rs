@@ -1,38 +1,44 @@
 //! The real directory tree: [`BaseDirectory`], by system calls beneath one descriptor.
 
+mod areas;
+mod name;
 mod start;
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::directory::{Directory, Found, Kind, StagedName, Wait};
-use crate::sys::file::{self, BENEATH, CACHED, Place};
+use super::directory::{Directory, Entry, Found, StagedName, Wait};
+use super::version::Version;
+use crate::clock;
+use crate::sys::file::{self, BENEATH, CACHED, Place, Status, WITHIN};
 #[cfg(test)]
 pub(crate) use crate::sys::identity;
+use areas::Areas;
+use name::Name;
 pub use start::OpenError;
 use start::{Problem, make_durable, open_staging};
 
-/// A directory tree on the machine's file systems, and the staging directory in it.
+/// A directory tree on the machine's file systems, and the staging directories in it.
 #[derive(Debug)]
 pub struct BaseDirectory {
     base: File,
-    /// In the base directory, so that a rename out of it stays within a file system. Its lock is
-    /// held as long as the server lives.
-    staging: File,
+    areas: Areas,
     /// `/proc/self/fd`, by which a descriptor that only names a file is opened for real.
     descriptors: File,
-    staged: AtomicU64,
+    last_change: i64,
 }
 
 /// Made with this mode but for the umask, as any program's files.
 const FILE_MODE: libc::mode_t = 0o666;
 /// The same for directories.
 const FOLDER_MODE: libc::mode_t = 0o777;
+/// Nanoseconds by which the kernel's own time stamps may lag behind its clock: a tick, at most.
+const KERNEL_TICK: i64 = 20_000_000;
 
 impl BaseDirectory {
     /// Makes `path` ready to be served: makes it where it is missing, makes sure that no other
@@ -53,36 +59,52 @@ impl BaseDirectory {
         let no_proc = |error| OpenError::new(path, Problem::NoProc(error));
         let descriptors = File::open("/proc/self/fd").map_err(no_proc)?;
         // A directory of that name need not be what the kernel makes of it.
-        let mut name = DecimalName::default();
-        let name = name.of(descriptor_number(base.as_fd()));
+        let mut name = Name::default();
+        let name = name.numbered("", descriptor_number(base.as_fd()));
         file::open_at(descriptors.as_fd(), name, libc::O_PATH | libc::O_DIRECTORY, 0).map_err(no_proc)?;
         let staging = open_staging(path, base.as_fd())?;
-        Ok(BaseDirectory { base, staging, descriptors, staged: AtomicU64::new(0) })
+        let call = |name| move |error| OpenError::call(path, name, error);
+        let status = file::status(staging.as_fd()).map_err(call("fstat"))?;
+        let areas = base.try_clone().and_then(|base| Areas::open(base, staging)).map_err(call("readdir"))?;
+        let last_change = status.modified.saturating_add(KERNEL_TICK).max(areas.reserved_times());
+        let ahead = last_change.saturating_sub(clock::unix_nanoseconds());
+        if let Ok(ahead @ 1..) = u64::try_from(ahead)
+            && ahead <= KERNEL_TICK as u64
+        {
+            // A start right behind an end: so stamps need not begin ahead of the clock.
+            std::thread::sleep(Duration::from_nanos(ahead));
+        }
+        Ok(BaseDirectory { base, areas, descriptors, last_change })
     }
 
     /// Opens a regular file for real that `named` only names.
     fn reopen(&self, named: &OwnedFd, flags: libc::c_int) -> io::Result<Found<File>> {
         let status = file::status(named.as_fd())?;
-        match kind(status.format) {
-            Kind::Directory => return Ok(Found::Directory),
-            Kind::Other => return Ok(Found::Other),
-            Kind::File => {}
-        }
-        let mut name = DecimalName::default();
+        let version = match entry(&status) {
+            Entry::Directory => return Ok(Found::Directory),
+            Entry::Other => return Ok(Found::Other),
+            Entry::File(version) => version,
+        };
+        let mut name = Name::default();
         // Neither a terminal nor a lease of another program is to be waited for.
         let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let descriptor = name.of(descriptor_number(named.as_fd()));
+        let descriptor = name.numbered("", descriptor_number(named.as_fd()));
         let file = file::open_at(self.descriptors.as_fd(), descriptor, flags, 0)?;
-        Ok(Found::File(File::from(file), status.length))
+        Ok(Found::File(File::from(file), version))
     }
 
-    /// A name in the staging directory that this server has given to nothing else.
-    fn next_staged(&self) -> StagedName {
-        StagedName(self.staged.fetch_add(1, Ordering::Relaxed))
+    /// Calls with the place of a staged file.
+    fn staged<T>(&self, staged: StagedName, call: impl FnOnce(Place<'_>) -> io::Result<T>) -> io::Result<T> {
+        let folder = self.areas.folder(staged.area)?;
+        let mut buffer = Name::default();
+        call(Place { directory: folder.as_fd(), name: buffer.staged(staged) })
     }
 
-    fn staged_place<'a>(&'a self, name: &'a mut DecimalName, staged: StagedName) -> Place<'a> {
-        Place { directory: self.staging.as_fd(), name: name.of(staged.0) }
+    /// The absolute path of what a descriptor names.
+    fn path_of(&self, descriptor: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+        let mut buffer = Name::default();
+        let name = buffer.numbered("", descriptor_number(descriptor));
+        file::read_link(Place { directory: self.descriptors.as_fd(), name })
     }
 }
 
@@ -114,8 +136,12 @@ impl Directory for BaseDirectory {
         file::may_change_entries(folder.as_fd())
     }
 
-    fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Kind> {
-        Ok(kind(file::status_at(folder.as_fd(), name)?.format))
+    fn folder_key(&self, folder: &File) -> io::Result<u64> {
+        Ok(file::status(folder.as_fd())?.inode)
+    }
+
+    fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Entry> {
+        Ok(entry(&file::status_at(folder.as_fd(), name)?))
     }
 
     fn open_for_append(&self, folder: &File, name: &CStr) -> io::Result<Found<File>> {
@@ -128,13 +154,14 @@ impl Directory for BaseDirectory {
         file::make_directory_at(folder.as_fd(), name, FOLDER_MODE)
     }
 
-    fn stage(&self) -> io::Result<(File, StagedName)> {
+    fn stage(&self, near: Option<&CStr>) -> io::Result<(File, StagedName)> {
+        let area = near.map_or(Ok(0), |near| self.areas.area_near(near))?;
         let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
-        let mut name = DecimalName::default();
         loop {
-            let staged = self.next_staged();
-            match file::open_at(self.staging.as_fd(), name.of(staged.0), flags, FILE_MODE) {
-                // Something that the sweep did not take for a leftover: there are names enough.
+            let staged = self.areas.next(area);
+            let open = |place: Place<'_>| file::open_at(place.directory, place.name, flags, FILE_MODE);
+            match self.staged(staged, open) {
+                // Something that no server staged: there are names enough.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 result => return Ok((File::from(result?), staged)),
             }
@@ -158,8 +185,29 @@ impl Directory for BaseDirectory {
         file.set_len(length)
     }
 
+    fn version(&self, file: &File) -> io::Result<Version> {
+        Ok(version(&file::status(file.as_fd())?))
+    }
+
+    fn set_modified(&self, file: &File, modified: i64) -> io::Result<()> {
+        file::set_modified(file.as_fd(), modified)
+    }
+
+    fn time(&self) -> i64 {
+        clock::unix_nanoseconds()
+    }
+
+    fn last_change(&self) -> i64 {
+        self.last_change
+    }
+
+    fn reserve_times(&self, until: i64) -> io::Result<()> {
+        self.areas.reserve_times(until)
+    }
+
     fn sync_file(&self, file: &File) -> io::Result<()> {
-        file.sync_data()
+        // Not fdatasync: the modification time tells versions apart after a power cut, too.
+        file.sync_all()
     }
 
     fn sync_folder(&self, folder: &File) -> io::Result<()> {
@@ -167,39 +215,78 @@ impl Directory for BaseDirectory {
     }
 
     fn publish_new(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
-        let mut buffer = DecimalName::default();
-        let (from, to) = (self.staged_place(&mut buffer, staged), Place { directory: folder.as_fd(), name });
-        match file::rename(from, to, libc::RENAME_NOREPLACE) {
+        let to = Place { directory: folder.as_fd(), name };
+        self.staged(staged, |from| match file::rename(from, to, libc::RENAME_NOREPLACE) {
             // rename(2): a file system need not have the flag.
             Err(error) if is_unsupported(&error) => link_to_new(from, to),
             result => result,
-        }
+        })
     }
 
     fn exchange(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
-        let mut buffer = DecimalName::default();
-        let (from, to) = (self.staged_place(&mut buffer, staged), Place { directory: folder.as_fd(), name });
-        file::rename(from, to, libc::RENAME_EXCHANGE).map_err(or_unsupported)
+        let to = Place { directory: folder.as_fd(), name };
+        self.staged(staged, |from| file::rename(from, to, libc::RENAME_EXCHANGE).map_err(or_unsupported))
     }
 
     fn publish_over(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
-        let mut buffer = DecimalName::default();
-        let (from, to) = (self.staged_place(&mut buffer, staged), Place { directory: folder.as_fd(), name });
-        file::rename(from, to, 0)
+        let to = Place { directory: folder.as_fd(), name };
+        self.staged(staged, |from| file::rename(from, to, 0))
     }
 
-    fn retire(&self, folder: &File, name: &CStr) -> io::Result<StagedName> {
-        let mut buffer = DecimalName::default();
-        let staged = self.next_staged();
-        let (from, to) = (Place { directory: folder.as_fd(), name }, self.staged_place(&mut buffer, staged));
-        file::rename(from, to, 0)?;
-        Ok(staged)
+    fn retire(&self, near: &CStr, folder: &File, name: &CStr) -> io::Result<StagedName> {
+        let from = Place { directory: folder.as_fd(), name };
+        self.areas.near(near, |area, directory| {
+            let (staged, mut buffer) = (self.areas.next(area), Name::default());
+            file::rename(from, Place { directory, name: buffer.staged(staged) }, 0)?;
+            Ok(staged)
+        })
+    }
+
+    fn record_undo(&self, near: &CStr, file: &File, before: Version) -> io::Result<StagedName> {
+        let mut buffer = Name::default();
+        let name = buffer.numbered("", descriptor_number(file.as_fd()));
+        let from = Place { directory: self.descriptors.as_fd(), name };
+        let undo = Some((before.length, before.modified));
+        self.areas.near(near, |area, directory| {
+            loop {
+                let (staged, mut buffer) = (StagedName { undo, ..self.areas.next(area) }, Name::default());
+                match file::link_descriptor(from, Place { directory, name: buffer.staged(staged) }) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    result => return result.map(|()| staged),
+                }
+            }
+        })
+    }
+
+    fn sync_staged(&self, staged: StagedName) -> io::Result<()> {
+        self.areas.folder(staged.area)?.sync_all()
     }
 
     fn unstage(&self, staged: StagedName) -> io::Result<()> {
-        let mut buffer = DecimalName::default();
-        let place = self.staged_place(&mut buffer, staged);
-        file::remove_file_at(place.directory, place.name)
+        self.staged(staged, |place| file::remove_file_at(place.directory, place.name))
+    }
+
+    fn leftovers(&self) -> io::Result<Vec<StagedName>> {
+        self.areas.leftovers()
+    }
+
+    fn open_staged(&self, staged: StagedName) -> io::Result<File> {
+        let flags = libc::O_WRONLY | libc::O_NOFOLLOW;
+        let open = |place: Place<'_>| file::open_beneath(place.directory, place.name, flags, BENEATH);
+        Ok(File::from(self.staged(staged, open)?))
+    }
+
+    fn resolve(&self, path: &CStr) -> io::Result<Vec<u8>> {
+        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, WITHIN)?;
+        let (base, target) = (self.path_of(self.base.as_fd())?, self.path_of(named.as_fd())?);
+        // The root directory's path ends in a slash, as no other does.
+        let base = base.strip_suffix(b"/").unwrap_or(&base);
+        match target.strip_prefix(base) {
+            Some([]) => Ok(Vec::new()),
+            Some([b'/', target @ ..]) => Ok(target.to_vec()),
+            // It was moved out of the tree since.
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn remove_file(&self, folder: &File, name: &CStr) -> io::Result<()> {
@@ -211,12 +298,16 @@ impl Directory for BaseDirectory {
     }
 }
 
-fn kind(format: libc::mode_t) -> Kind {
-    match format {
-        libc::S_IFREG => Kind::File,
-        libc::S_IFDIR => Kind::Directory,
-        _ => Kind::Other,
+fn entry(status: &Status) -> Entry {
+    match status.format {
+        libc::S_IFREG => Entry::File(version(status)),
+        libc::S_IFDIR => Entry::Directory,
+        _ => Entry::Other,
     }
+}
+
+fn version(status: &Status) -> Version {
+    Version { inode: status.inode, modified: status.modified, length: status.length }
 }
 
 /// openat2(2) takes no empty path.
@@ -245,19 +336,6 @@ fn descriptor_number(descriptor: BorrowedFd<'_>) -> u64 {
     descriptor.as_raw_fd().unsigned_abs().into()
 }
 
-/// A number as a name, without an allocation.
-#[derive(Debug, Default)]
-struct DecimalName([u8; 21]);
-
-impl DecimalName {
-    fn of(&mut self, number: u64) -> &CStr {
-        self.0 = [0; 21];
-        // 20 digits are as many as 64 bits can have, so the last byte stays NUL.
-        let _ = write!(&mut self.0[..20], "{number}");
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,19 +361,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("taken"), "old").unwrap();
         let base = BaseDirectory::open(directory.path()).unwrap();
-        let (_, staged) = base.stage().unwrap();
+        let (_, staged) = base.stage(None).unwrap();
         let error = base.publish_new(staged, &base.base, c"taken").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(directory.path().join("taken")).unwrap(), b"old");
         base.publish_new(staged, &base.base, c"free").unwrap();
         assert!(directory.path().join("free").exists());
-    }
-
-    #[test]
-    fn numbers_are_names() {
-        let mut name = DecimalName::default();
-        assert_eq!(name.of(0), c"0");
-        assert_eq!(name.of(u64::MAX), c"18446744073709551615");
-        assert_eq!(name.of(7), c"7");
     }
 }

@@ -4,8 +4,10 @@
 use std::ffi::CStr;
 use std::io;
 
-/// A tree of files below one base directory. Each method is one system call or a few; none
-/// follows a symbolic link, none leaves the tree. Those with a body are what a file system may lack.
+use super::version::Version;
+
+/// A tree of files below one base directory. Each method is one system call or a few; none but
+/// [`Directory::resolve`] follows a symbolic link, none leaves the tree. Those with a body are what a file system may lack.
 pub trait Directory: Send + Sync + 'static {
     /// An open regular file.
     type File: Send + Sync + 'static;
@@ -40,11 +42,16 @@ pub trait Directory: Send + Sync + 'static {
     fn may_change_entries(&self, _folder: &Self::Folder) -> io::Result<()> {
         Ok(())
     }
+    /// Tells this directory from every other: its inode's number.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn folder_key(&self, folder: &Self::Folder) -> io::Result<u64>;
     /// What `name` is; a symbolic link is not followed.
     ///
     /// # Errors
     /// See [`Directory::read`].
-    fn look_up(&self, folder: &Self::Folder, name: &CStr) -> io::Result<Kind>;
+    fn look_up(&self, folder: &Self::Folder, name: &CStr) -> io::Result<Entry>;
     /// Opens the regular file `name` for writing.
     ///
     /// # Errors
@@ -56,11 +63,12 @@ pub trait Directory: Send + Sync + 'static {
     /// See [`Directory::read`].
     fn make_folder(&self, folder: &Self::Folder, name: &CStr) -> io::Result<()>;
 
-    /// Makes an empty file that no client can reach.
+    /// Makes an empty file that no client can reach; with `near`, on the file system of that
+    /// directory, or of the innermost one on the way to it that is there.
     ///
     /// # Errors
-    /// See [`Directory::read`].
-    fn stage(&self) -> io::Result<(Self::File, StagedName)>;
+    /// `CrossesDevices` where `near` has no file system of its own.
+    fn stage(&self, near: Option<&CStr>) -> io::Result<(Self::File, StagedName)>;
     /// Writes at `offset`; less than given may be written.
     ///
     /// # Errors
@@ -78,7 +86,31 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn truncate(&self, file: &Self::File, length: u64) -> io::Result<()>;
-    /// Puts the file's content on stable storage.
+    /// What the file is now.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn version(&self, file: &Self::File) -> io::Result<Version>;
+    /// Sets the file's modification time, in nanoseconds since 1970.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn set_modified(&self, file: &Self::File, modified: i64) -> io::Result<()>;
+    /// The time by which files are stamped, in nanoseconds since 1970.
+    fn time(&self) -> i64;
+    /// A time that is later than every stamp that a server before this one gave, as far as it was
+    /// not later than its clock or reserved.
+    fn last_change(&self) -> i64 {
+        0
+    }
+    /// Lets [`Directory::last_change`] be no earlier than this from the next start on.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn reserve_times(&self, _until: i64) -> io::Result<()> {
+        Ok(())
+    }
+    /// Puts the file's content, length and modification time on stable storage.
     ///
     /// # Errors
     /// See [`Directory::read`]. Never to be tried again on the same file: what could not be
@@ -104,18 +136,47 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn publish_over(&self, staged: StagedName, folder: &Self::Folder, name: &CStr) -> io::Result<()>;
-    /// Moves the file `name` to where no client can reach it, as if it had been staged there.
+    /// Moves the file `name`, in the directory `near`, to where no client can reach it, as if it
+    /// had been staged there.
     ///
     /// # Errors
-    /// `CrossesDevices` where that is on another file system; the file stays where it is.
-    fn retire(&self, _folder: &Self::Folder, _name: &CStr) -> io::Result<StagedName> {
+    /// `CrossesDevices` where there is no such place on its file system; the file stays.
+    fn retire(&self, _near: &CStr, _folder: &Self::Folder, _name: &CStr) -> io::Result<StagedName> {
         Err(io::ErrorKind::CrossesDevices.into())
     }
+    /// Records that `file`, which is in the directory `near`, is to become `before` again, unless
+    /// the record is unstaged: a second name for it among the staged ones.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn record_undo(&self, near: &CStr, file: &Self::File, before: Version) -> io::Result<StagedName>;
+    /// Puts on stable storage which names are staged where this one is or was.
+    ///
+    /// # Errors
+    /// As [`Directory::sync_file`].
+    fn sync_staged(&self, staged: StagedName) -> io::Result<()>;
     /// Removes a staged file.
     ///
     /// # Errors
     /// See [`Directory::read`].
     fn unstage(&self, staged: StagedName) -> io::Result<()>;
+    /// Everything that a server before this one staged and left.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn leftovers(&self) -> io::Result<Vec<StagedName>>;
+    /// Opens a staged file for writing.
+    ///
+    /// # Errors
+    /// See [`Directory::read`].
+    fn open_staged(&self, staged: StagedName) -> io::Result<Self::File>;
+    /// The path to which links in the base directory lead from `path`, relative to it.
+    ///
+    /// # Errors
+    /// What stands in the way; `Unsupported` where links are never followed.
+    fn resolve(&self, _path: &CStr) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Removes the file `name`.
     ///
     /// # Errors
@@ -140,8 +201,8 @@ pub enum Wait {
 /// What a name turned out to be.
 #[derive(Debug)]
 pub enum Found<F> {
-    /// A regular file, open, so many bytes long when it was opened.
-    File(F, u64),
+    /// A regular file, open, and what it was when it was opened.
+    File(F, Version),
     /// A directory.
     Directory,
     /// Neither: it was not opened.
@@ -150,9 +211,9 @@ pub enum Found<F> {
 
 /// What a name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Entry {
     /// A regular file.
-    File,
+    File(Version),
     /// A directory.
     Directory,
     /// A symbolic link, FIFO, socket or device.
@@ -160,5 +221,12 @@ pub enum Kind {
 }
 
 /// The name of a staged file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StagedName(pub u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StagedName {
+    /// Which of the places for staged files; 0 is the one in the base directory.
+    pub area: u32,
+    /// Tells it from every other there.
+    pub number: u64,
+    /// Of a record to undo an append: length and modification time to restore.
+    pub undo: Option<(u64, i64)>,
+}

@@ -2,13 +2,15 @@
 
 use std::io;
 
+use super::condition::Condition;
 use super::path::FilePath;
+use super::version::Version;
 
 /// One request to a store. What it works on between two operations is the caller's `Held`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Look the file up and hold it open for reading.
-    Open(FilePath),
+    /// Look the file up and hold it open for reading, where the condition holds.
+    Open(FilePath, Option<Box<Condition>>),
     /// Begin an upload: refuse it now where that can be known, else hold a place for its content.
     Stage(Intent),
     /// Add to the content of the upload that is held.
@@ -17,8 +19,8 @@ pub enum Operation {
     Publish(Vec<u8>),
     /// Begin an upload and make it take effect: its whole content is here.
     Store(Intent, Vec<u8>),
-    /// Remove a file or an empty directory.
-    Delete(FilePath),
+    /// Remove a file or an empty directory, where the condition holds.
+    Delete(FilePath, Option<Box<Condition>>),
 }
 
 /// What an upload is to do.
@@ -28,6 +30,8 @@ pub struct Intent {
     pub path: FilePath,
     /// What becomes of a file that is there already.
     pub mode: Mode,
+    /// What has to be so when it takes effect. Most demand nothing, and pay for nothing.
+    pub condition: Option<Box<Condition>>,
 }
 
 /// What an upload does to a file that is there already.
@@ -44,19 +48,18 @@ pub enum Mode {
 /// What became of an operation.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The file is held, and is `length` bytes long for this reader, however it grows.
-    Opened {
-        /// Bytes of the version that is held.
-        length: u64,
-    },
+    /// This version of the file is held, and stays for this reader, however the file grows.
+    Opened(Version),
+    /// Whoever asked has this version already; nothing is held.
+    NotModified(Version),
     /// The upload is held and may go on.
     Staged,
     /// The content is held; here is its buffer again, empty.
     Written(Vec<u8>),
     /// The upload took effect: the file is new.
-    Created,
-    /// The upload took effect: a file that was there has changed.
-    Updated,
+    Created(Version),
+    /// The upload took effect on a file that was there.
+    Updated(Version),
     /// What was there is gone.
     Deleted,
     /// Nothing changed, and nothing is held any more.
@@ -83,6 +86,13 @@ pub enum StoreErrorKind {
     ParentIsFile,
     /// A file is there and had to be new.
     FileExists,
+    /// What is there is not what the condition demands.
+    ConditionFails,
+    /// The file is not as long as the append demands.
+    LengthDiffers {
+        /// Bytes of the file; 0 where nothing is there.
+        length: u64,
+    },
     /// A directory is there, or the path can only name one.
     IsDirectory,
     /// A directory was to be removed and has entries.
@@ -101,6 +111,8 @@ pub enum StoreErrorKind {
     FileTooLarge,
     /// Descriptors or memory are used up for now.
     Busy,
+    /// The file system does not keep modification times as finely as they were set.
+    TimesCutShort,
     /// The system's input or output failed.
     InputOutput,
     /// The store broke one of its own rules; nothing more is known.

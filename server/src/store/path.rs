@@ -3,7 +3,9 @@
 use std::ffi::{CStr, CString};
 
 /// The one name that no request can reach: the server's own directory in the base directory.
-pub const RESERVED_NAME: &[u8] = b".http_server";
+pub const RESERVED_NAME: &[u8] = RESERVED_NAME_C.to_bytes();
+/// The same as the kernel takes it.
+pub const RESERVED_NAME_C: &CStr = c".http_server";
 /// Bytes of a path, at most: the kernel's `PATH_MAX` with its NUL.
 pub const PATH_BYTES_MAX: usize = 4095;
 /// Bytes of a segment, at most: `NAME_MAX`.
@@ -91,6 +93,30 @@ impl FilePath {
         Ok(FilePath { bytes: bytes.into_boxed_slice(), names_directory })
     }
 
+    /// The path of these names, joined by `/` and not encoded; nothing where no request could name it.
+    pub fn of_names(names: &[u8], names_directory: bool) -> Option<FilePath> {
+        let mut bytes = Vec::with_capacity(names.len() + 1);
+        for (count, name) in names.split(|&byte| byte == b'/').enumerate() {
+            if names.is_empty() {
+                break;
+            }
+            if count > 0 {
+                bytes.push(b'/');
+            }
+            bytes.extend_from_slice(name);
+            check_segment(name).ok()?;
+            if count == SEGMENTS_MAX {
+                return None;
+            }
+        }
+        if bytes.len() > PATH_BYTES_MAX {
+            return None;
+        }
+        let names_directory = names_directory || bytes.is_empty();
+        bytes.push(0);
+        Some(FilePath { bytes: bytes.into_boxed_slice(), names_directory })
+    }
+
     /// The path with its segments joined by `/`; empty for the base directory.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.bytes.len() - 1]
@@ -132,7 +158,10 @@ impl FilePath {
 fn decode_segment(encoded: &[u8], path: &mut Vec<u8>) -> Result<(), PathError> {
     let start = path.len();
     percent_decode(encoded, path).map_err(|MalformedEncoding| PathError::Encoding)?;
-    let segment = &path[start..];
+    check_segment(&path[start..])
+}
+
+fn check_segment(segment: &[u8]) -> Result<(), PathError> {
     match segment {
         b"" => Err(PathError::EmptySegment),
         b"." | b".." => Err(PathError::DotSegment),

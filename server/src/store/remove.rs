@@ -3,51 +3,72 @@
 use std::ffi::CStr;
 use std::io;
 
-use super::directory::{Directory, Kind};
+use super::condition::{Condition, There, Verdict};
+use super::directory::{Directory, Entry};
 use super::operation::{Outcome, StoreError, StoreErrorKind};
 use super::path::{FilePath, ParentPath};
 use super::staged::StagedEntry;
 use super::{Durability, Store};
 
 impl<D: Directory> Store<D> {
-    pub(super) fn remove(&self, path: &FilePath) -> Result<Outcome, StoreError> {
+    pub(super) fn remove(
+        &self,
+        path: &FilePath,
+        condition: Option<&Condition>,
+    ) -> Result<Outcome, StoreError> {
         let (parent, name) =
             path.parent_and_name().ok_or(StoreError::refused(StoreErrorKind::IsBaseDirectory))?;
-        if let Some(outcome) = self.remove_file(path, &parent, name)? {
-            return Ok(outcome);
+        let removed = match self.remove_file(path, &parent, name, condition) {
+            Ok(false) => self.remove_folder(path, &parent, name, condition),
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok(()) => Ok(Outcome::Deleted),
+            // Whoever names a version is told that it is not there.
+            Err(error) if error.kind == StoreErrorKind::NotFound => {
+                demand(condition, There::Nothing)?;
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        self.remove_folder(path, &parent, name)
     }
 
-    /// Removes a file; nothing where a directory is there.
+    /// Removes a file; not where a directory is there.
     fn remove_file(
         &self,
         path: &FilePath,
         parent: &ParentPath,
         name: &CStr,
-    ) -> Result<Option<Outcome>, StoreError> {
+        condition: Option<&Condition>,
+    ) -> Result<bool, StoreError> {
         let _namespace = self.locks.share_namespace();
-        let _writing = self.locks.write(path.as_bytes());
+        let changing = self.locks.change(path.as_bytes());
         let folder = self.open_folder(parent)?;
         match self.directory.look_up(&folder, name) {
-            Ok(Kind::File) if path.names_directory() => Err(StoreError::refused(StoreErrorKind::NotFound)),
-            Ok(Kind::File) => {
-                self.remove_name(&folder, name)?;
-                Ok(Some(Outcome::Deleted))
+            Ok(Entry::File(_)) if path.names_directory() => {
+                Err(StoreError::refused(StoreErrorKind::NotFound))
             }
-            Ok(Kind::Directory) => Ok(None),
-            Ok(Kind::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
+            Ok(Entry::File(version)) => {
+                let pinned = changing.pinned().filter(|pinned| pinned.inode == version.inode);
+                demand(condition, There::File(pinned.unwrap_or(version)))?;
+                let _alone = changing.alone();
+                self.remove_name(parent, &folder, name)?;
+                Ok(true)
+            }
+            Ok(Entry::Directory) => Ok(false),
+            Ok(Entry::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
             Err(error) => Err(StoreError::failed("fstatat", error)),
         }
     }
 
     /// Removes a file. What has to be durable is put aside until it is, so that it can be put back.
-    fn remove_name(&self, folder: &D::Folder, name: &CStr) -> Result<(), StoreError> {
+    fn remove_name(&self, parent: &ParentPath, folder: &D::Folder, name: &CStr) -> Result<(), StoreError> {
         let removed = |result: io::Result<()>| result.map_err(|error| StoreError::failed("unlinkat", error));
         if self.durability == Durability::Cache {
             return removed(self.directory.remove_file(folder, name));
         }
-        match self.directory.retire(folder, name) {
+        match self.directory.retire(parent.as_c_str(), folder, name) {
             Ok(staged_name) => {
                 let mut entry = StagedEntry::of(&self.directory, staged_name);
                 self.sync_entries(folder).inspect_err(|_| {
@@ -56,7 +77,7 @@ impl<D: Directory> Store<D> {
                     }
                 })
             }
-            // Another file system is mounted on the way: then it cannot be put back.
+            // There is no such place on its file system: then it cannot be put back.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 removed(self.directory.remove_file(folder, name))?;
                 self.sync_entries(folder)
@@ -71,19 +92,18 @@ impl<D: Directory> Store<D> {
         path: &FilePath,
         parent: &ParentPath,
         name: &CStr,
-    ) -> Result<Outcome, StoreError> {
+        condition: Option<&Condition>,
+    ) -> Result<(), StoreError> {
         let _namespace = self.locks.own_namespace();
-        let _writing = self.locks.write(path.as_bytes());
+        let changing = self.locks.change(path.as_bytes());
+        let _alone = changing.alone();
         let folder = self.open_folder(parent)?;
+        demand(condition, There::Directory)?;
         match self.directory.remove_folder(&folder, name) {
-            Ok(()) => match self.sync_entries(&folder) {
-                Ok(()) => Ok(Outcome::Deleted),
-                Err(error) => {
-                    // As before but for owner and permissions, as far as that can be had.
-                    let _ = self.directory.make_folder(&folder, name);
-                    Err(error)
-                }
-            },
+            Ok(()) => self.sync_entries(&folder).inspect_err(|_| {
+                // As before but for owner and permissions, as far as that can be had.
+                let _ = self.directory.make_folder(&folder, name);
+            }),
             // rmdir(2): a file system may say either where there are entries.
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Err(StoreError {
                 kind: StoreErrorKind::DirectoryNotEmpty,
@@ -96,14 +116,11 @@ impl<D: Directory> Store<D> {
             Err(error) => Err(StoreError::failed("unlinkat", error)),
         }
     }
+}
 
-    /// Puts a change of names on stable storage, where that was promised.
-    pub(super) fn sync_entries(&self, folder: &D::Folder) -> Result<(), StoreError> {
-        match self.durability {
-            Durability::Cache => Ok(()),
-            Durability::Disk => {
-                self.directory.sync_folder(folder).map_err(|error| StoreError::failed("fsync", error))
-            }
-        }
+fn demand(condition: Option<&Condition>, there: There) -> Result<(), StoreError> {
+    match condition.map_or(Verdict::Holds, |condition| condition.judge(there, false)) {
+        Verdict::Holds => Ok(()),
+        Verdict::Fails | Verdict::NotModified => Err(StoreError::refused(StoreErrorKind::ConditionFails)),
     }
 }

@@ -1,5 +1,6 @@
 //! What lies in the staging directory is owned: [`StagedEntry`], so that nothing is left there.
 
+use std::ffi::CStr;
 use std::io;
 use std::sync::Arc;
 
@@ -14,9 +15,12 @@ pub(super) struct StagedEntry<D: Directory> {
 }
 
 impl<D: Directory> StagedEntry<D> {
-    /// A new file, empty.
-    pub(super) fn new(directory: &Arc<D>) -> Result<(StagedEntry<D>, D::File), StoreError> {
-        let (file, name) = directory.stage().map_err(|error| match error.kind() {
+    /// A new file, empty; with `near`, on the file system of that directory.
+    pub(super) fn new(
+        directory: &Arc<D>,
+        near: Option<&CStr>,
+    ) -> Result<(StagedEntry<D>, D::File), StoreError> {
+        let (file, name) = directory.stage(near).map_err(|error| match error.kind() {
             // Whoever makes an upload has done nothing wrong where our own directory is gone.
             io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists => {
                 StoreError { kind: StoreErrorKind::InputOutput, ..StoreError::failed("openat", error) }
@@ -38,6 +42,19 @@ impl<D: Directory> StagedEntry<D> {
 
     /// The file has another name from now on.
     pub(super) fn published(&mut self) {
+        self.name = None;
+    }
+
+    /// Removes it now, where it matters whether that succeeds. Where it does not, it stays.
+    pub(super) fn remove(mut self) -> Result<(), StoreError> {
+        match self.name.take() {
+            Some(name) => self.directory.unstage(name).map_err(|error| StoreError::failed("unlinkat", error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves it to the next start.
+    pub(super) fn keep(mut self) {
         self.name = None;
     }
 }

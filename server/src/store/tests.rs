@@ -3,6 +3,8 @@
 mod faults;
 mod faulty;
 mod kinds;
+mod links;
+mod recovery;
 mod start;
 mod threads;
 
@@ -12,7 +14,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::base_directory::BaseDirectory;
+use super::directory::Found;
 use super::operation::{Intent, Mode};
+use super::path::FilePath;
+use super::version::Version;
 use super::*;
 
 type RealStore = Store<BaseDirectory>;
@@ -28,7 +33,7 @@ fn path(encoded: &str) -> FilePath {
 }
 
 fn intent(mode: Mode, encoded: &str) -> Intent {
-    Intent { path: path(encoded), mode }
+    Intent { path: path(encoded), mode, condition: None }
 }
 
 /// The outcome in one word; of a file that was opened, its content.
@@ -36,8 +41,8 @@ fn word<D: Directory>(store: &Store<D>, operation: Operation) -> String {
     let mut held = Held::Nothing;
     let outcome = store.run(operation, &mut held);
     match (outcome, held) {
-        (Outcome::Opened { length }, Held::File(file)) => {
-            let mut content = vec![0; usize::try_from(length).unwrap()];
+        (Outcome::Opened(version), Held::File(file)) => {
+            let mut content = vec![0; usize::try_from(version.length).unwrap()];
             let mut done = 0;
             while done < content.len() {
                 match store.read(&file, &mut content[done..], done as u64) {
@@ -48,9 +53,15 @@ fn word<D: Directory>(store: &Store<D>, operation: Operation) -> String {
             String::from_utf8(content).unwrap()
         }
         (Outcome::Failed(error), Held::Nothing) => format!("{:?}", error.kind),
-        (outcome, Held::Nothing) => format!("{outcome:?}"),
+        (outcome, Held::Nothing) => outcome_word(&outcome),
         (outcome, _) => panic!("{outcome:?}, and something is held"),
     }
+}
+
+/// Without the version.
+fn outcome_word(outcome: &Outcome) -> String {
+    let word = format!("{outcome:?}");
+    word.split('(').next().unwrap_or_default().to_owned()
 }
 
 fn upload<D: Directory>(store: &Store<D>, mode: Mode, encoded: &str, content: &str) -> String {
@@ -69,16 +80,16 @@ fn streamed<D: Directory>(store: &Store<D>, mode: Mode, encoded: &str, parts: [&
     }
     match store.run(Operation::Publish(last), &mut held) {
         Outcome::Failed(error) => format!("{:?}", error.kind),
-        outcome => format!("{outcome:?}"),
+        outcome => outcome_word(&outcome),
     }
 }
 
 fn open<D: Directory>(store: &Store<D>, encoded: &str) -> String {
-    word(store, Operation::Open(path(encoded)))
+    word(store, Operation::Open(path(encoded), None))
 }
 
 fn delete<D: Directory>(store: &Store<D>, encoded: &str) -> String {
-    word(store, Operation::Delete(path(encoded)))
+    word(store, Operation::Delete(path(encoded), None))
 }
 
 /// Every file and directory with its content, the server's own directory included.
@@ -191,14 +202,15 @@ fn cached_open_gives_back_what_might_wait() {
     let (_directory, store) = store(Durability::Cache);
     assert_eq!(upload(&store, Mode::Create, "a", "x"), "Created");
     let mut held = Held::Nothing;
-    let outcome = store.run_cached(Operation::Open(path("a")), &mut held);
-    assert!(matches!((outcome, held), (Ok(Outcome::Opened { length: 1 }), Held::File(_))));
-    let writing = store.locks.write(b"a");
-    let outcome = store.run_cached(Operation::Open(path("a")), &mut Held::Nothing);
-    assert_eq!(outcome.unwrap_err(), Operation::Open(path("a")));
+    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut held);
+    assert!(matches!((outcome, held), (Ok(Outcome::Opened(Version { length: 1, .. })), Held::File(_))));
+    let changing = store.locks.change(b"a");
+    let writing = changing.alone();
+    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut Held::Nothing);
+    assert_eq!(outcome.unwrap_err(), Operation::Open(path("a"), None));
     drop(writing);
-    let outcome = store.run_cached(Operation::Delete(path("a")), &mut Held::Nothing);
-    assert_eq!(outcome.unwrap_err(), Operation::Delete(path("a")));
+    let outcome = store.run_cached(Operation::Delete(path("a"), None), &mut Held::Nothing);
+    assert_eq!(outcome.unwrap_err(), Operation::Delete(path("a"), None));
 }
 
 #[test]
@@ -206,13 +218,13 @@ fn cached_open_leaves_an_upload_to_a_worker() {
     let (_directory, store) = store(Durability::Cache);
     let mut held = Held::Nothing;
     assert!(matches!(store.run(Operation::Stage(intent(Mode::Create, "a")), &mut held), Outcome::Staged));
-    let outcome = store.run_cached(Operation::Open(path("a")), &mut held);
-    assert_eq!(outcome.unwrap_err(), Operation::Open(path("a")));
-    assert!(matches!(store.run(Operation::Publish(b"x".to_vec()), &mut held), Outcome::Created));
+    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut held);
+    assert_eq!(outcome.unwrap_err(), Operation::Open(path("a"), None));
+    assert!(matches!(store.run(Operation::Publish(b"x".to_vec()), &mut held), Outcome::Created(_)));
     assert!(matches!(held, Held::Nothing));
     // A name that the kernel has not seen yet may need the disk.
-    let outcome = store.run_cached(Operation::Open(path("never-seen")), &mut held);
-    assert_eq!(outcome.unwrap_err(), Operation::Open(path("never-seen")));
+    let outcome = store.run_cached(Operation::Open(path("never-seen"), None), &mut held);
+    assert_eq!(outcome.unwrap_err(), Operation::Open(path("never-seen"), None));
     assert_eq!(open(&store, "never-seen"), "NotFound");
 }
 
@@ -221,7 +233,7 @@ fn cached_reads_give_what_is_in_memory() {
     let (_directory, store) = store(Durability::Cache);
     assert_eq!(upload(&store, Mode::Create, "a", "0123456789"), "Created");
     let mut held = Held::Nothing;
-    store.run_cached(Operation::Open(path("a")), &mut held).unwrap();
+    store.run_cached(Operation::Open(path("a"), None), &mut held).unwrap();
     let Held::File(file) = held else { panic!("{held:?}") };
     let mut buffer = [0; 4];
     match store.read_cached(&file, &mut buffer, 3) {
@@ -243,8 +255,8 @@ fn append_costs_what_is_appended() {
     assert_eq!(upload(&store, Mode::Append, "sparse", "one"), "Updated");
     assert_eq!(streamed(&store, Mode::Append, "sparse", ["t", "wo"]), "Updated");
     let mut held = Held::Nothing;
-    let outcome = store.run(Operation::Open(path("sparse")), &mut held);
-    assert!(matches!(outcome, Outcome::Opened { length } if length == LENGTH + 6), "{outcome:?}");
+    let outcome = store.run(Operation::Open(path("sparse"), None), &mut held);
+    assert!(matches!(outcome, Outcome::Opened(version) if version.length == LENGTH + 6), "{outcome:?}");
     let Held::File(file) = held else { panic!("{held:?}") };
     let mut end = [0; 8];
     assert_eq!(store.read(&file, &mut end, LENGTH - 2).unwrap(), 8);

@@ -1,19 +1,22 @@
 //! Uploads: content is staged where no client sees it, and takes effect in one step.
 //!
 //! Property: at every point, also one at which the process dies, the path holds the old content
-//! or all of the new (an append in place is the exception: see `append`); and whoever
+//! or all of the new; what decides whether it may is looked at in the same step; and whoever
 //! gets `Created` or `Updated` has it as durable as was promised.
 
 use std::ffi::CStr;
 use std::fmt;
 use std::io;
 
+use super::Store;
+use super::condition::{There, Verdict};
 use super::content::{copy_all, write_all};
-use super::directory::{Directory, Kind};
+use super::directory::{Directory, Entry};
 use super::operation::{Intent, Mode, Outcome, StoreError, StoreErrorKind};
 use super::path::ParentPath;
 use super::staged::StagedEntry;
-use super::{Durability, Store};
+use super::version::Version;
+use crate::shared::path_locks::Changing;
 
 /// An upload under way: its content so far is staged. Dropped, it leaves nothing behind.
 pub struct Upload<D: Directory> {
@@ -26,8 +29,8 @@ struct Staged<D: Directory> {
     entry: StagedEntry<D>,
     file: D::File,
     length: u64,
-    /// All of it is on stable storage.
-    synced: bool,
+    /// What it is when it is published: stamped, and as durable as was promised.
+    ready: Option<Version>,
 }
 
 impl<D: Directory> fmt::Debug for Upload<D> {
@@ -45,17 +48,18 @@ impl<D: Directory> Store<D> {
     pub(super) fn stage(&self, intent: Intent) -> Result<Upload<D>, StoreError> {
         let (parent, name) = place(&intent)?;
         let reading = self.locks.read(intent.path.as_bytes());
+        let pinned = reading.pinned(intent.path.as_bytes());
         match self.open_folder(&parent) {
             Ok(folder) => {
                 // An append to what is there changes no entry.
-                if !self.decide(&folder, name, intent.mode)? || intent.mode != Mode::Append {
+                if self.decide(&folder, name, &intent, pinned)?.is_none() || intent.mode != Mode::Append {
                     self.directory
                         .may_change_entries(&folder)
                         .map_err(|error| StoreError::failed("faccessat2", error))?;
                 }
             }
             // Parents are made when the content is complete.
-            Err(error) if error.kind == StoreErrorKind::NotFound => {}
+            Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
             Err(error) => return Err(error),
         }
         drop(reading);
@@ -66,8 +70,9 @@ impl<D: Directory> Store<D> {
     pub(super) fn store(&self, intent: Intent, content: &[u8]) -> Result<Outcome, StoreError> {
         place(&intent)?;
         let mut upload = match intent.mode {
-            // A name that is taken is its ordinary refusal: that needs no staging.
+            // To be refused is ordinary here: that needs no staging.
             Mode::Create => self.stage(intent)?,
+            Mode::Replace if intent.condition.is_some() => self.stage(intent)?,
             Mode::Replace => self.begin(intent)?,
             Mode::Append => match self.append_whole(&intent, content)? {
                 Some(outcome) => return Ok(outcome),
@@ -81,7 +86,7 @@ impl<D: Directory> Store<D> {
     /// Adds `content` to what is staged.
     pub(super) fn add(&self, upload: &mut Upload<D>, content: &[u8]) -> Result<(), StoreError> {
         let staged = &mut upload.staged;
-        staged.synced = false;
+        staged.ready = None;
         write_all(&*self.directory, (&staged.file, staged.length), content)?;
         staged.length += content.len() as u64;
         Ok(())
@@ -92,78 +97,133 @@ impl<D: Directory> Store<D> {
         let Upload { intent, mut staged } = upload;
         if intent.mode != Mode::Append {
             // Before any lock, because nobody else can see this file.
-            self.sync_staged(&mut staged)?;
+            self.make_ready(&mut staged)?;
         }
         let (parent, name) = place(&intent)?;
+        let mut near = false;
         // `staged` is dropped last of all: freeing what is left of it holds nobody up.
         for _ in 0..ATTEMPTS_MAX {
             {
                 let namespace = self.locks.share_namespace();
-                let _writing = self.locks.write(intent.path.as_bytes());
+                let changing = self.locks.change(intent.path.as_bytes());
+                let at = Target { changing, parent: &parent, name };
                 match self.open_folder(&parent) {
-                    Ok(folder) => match self.put(&mut staged, &folder, (name, intent.mode), namespace)? {
-                        Some(outcome) => return Ok(outcome),
-                        None => continue,
+                    Ok(folder) => match self.put(&mut staged, &folder, &intent, &at, namespace)? {
+                        Attempt::Done(outcome) => return Ok(outcome),
+                        Attempt::Contended => continue,
+                        Attempt::Elsewhere => near = true,
                     },
-                    Err(error) if error.kind == StoreErrorKind::NotFound => {}
+                    Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
                     Err(error) => return Err(error),
                 }
+            }
+            if near {
+                near = false;
+                staged = self.stage_again(staged, &parent)?;
+                continue;
             }
             // Alone until the file is there: no request sees its parents without it, and none puts
             // anything into one before it is as durable as its content will be.
             let namespace = self.locks.own_namespace();
-            let _writing = self.locks.write(intent.path.as_bytes());
-            let outcome = match self.make_parents(&parent) {
-                Ok(folder) => self.put(&mut staged, &folder, (name, intent.mode), namespace)?,
+            let changing = self.locks.change(intent.path.as_bytes());
+            let at = Target { changing, parent: &parent, name };
+            match self.make_parents(&parent) {
+                Ok(folder) => match self.put(&mut staged, &folder, &intent, &at, namespace)? {
+                    Attempt::Done(outcome) => return Ok(outcome),
+                    // Where the parents are now, the first attempt finds that out again.
+                    Attempt::Contended | Attempt::Elsewhere => {}
+                },
                 // Another program removed one: look again.
-                Err(error) if error.kind == StoreErrorKind::NotFound => None,
+                Err(error) if error.kind == StoreErrorKind::NotFound => {}
                 Err(error) => return Err(error),
-            };
-            if let Some(outcome) = outcome {
-                return Ok(outcome);
             }
         }
         Err(StoreError::refused(StoreErrorKind::Busy))
     }
 
     fn begin(&self, intent: Intent) -> Result<Upload<D>, StoreError> {
-        let (entry, file) = StagedEntry::new(&self.directory)?;
-        Ok(Upload { intent, staged: Staged { entry, file, length: 0, synced: false } })
+        let (entry, file) = StagedEntry::new(&self.directory, None)?;
+        Ok(Upload { intent, staged: Staged { entry, file, length: 0, ready: None } })
     }
 
-    /// One attempt, with the path's lock; nothing where another program interfered.
+    /// The same content on the file system on which it is to be published.
+    fn stage_again(&self, staged: Staged<D>, parent: &ParentPath) -> Result<Staged<D>, StoreError> {
+        let (entry, file) = StagedEntry::new(&self.directory, Some(parent.as_c_str()))?;
+        copy_all(&*self.directory, &staged.file, staged.length, (&file, 0))?;
+        let mut staged = Staged { entry, file, length: staged.length, ready: None };
+        self.make_ready(&mut staged)?;
+        Ok(staged)
+    }
+
+    /// One attempt, while nobody else changes the path.
     fn put<N>(
         &self,
         staged: &mut Staged<D>,
         folder: &D::Folder,
-        (name, mode): (&CStr, Mode),
+        intent: &Intent,
+        at: &Target<'_>,
         namespace: N,
-    ) -> Result<Option<Outcome>, StoreError> {
-        match (self.decide(folder, name, mode)?, mode) {
-            (false, _) => {
-                self.sync_staged(staged)?;
-                self.publish_new(&mut staged.entry, folder, name)
+    ) -> Result<Attempt, StoreError> {
+        let name = at.name;
+        match (self.decide(folder, name, intent, at.changing.pinned().as_ref())?, intent.mode) {
+            (None, _) => {
+                let version = self.make_ready(staged)?;
+                let mut alone = at.changing.alone();
+                // Whatever was there is gone.
+                alone.unpin();
+                self.publish_new((&mut staged.entry, version), folder, name)
             }
-            (true, Mode::Append) => {
-                let Some(target) = self.open_for_append(folder, name)? else { return Ok(None) };
+            (Some(_), Mode::Append) => {
+                let Some(target) = self.open_for_append(folder, name)? else {
+                    return Ok(Attempt::Contended);
+                };
+                // Another program may have put another file there since.
+                demand(intent, Some(target.1))?;
                 // The copy may take long. No request can remove the file or its parents meanwhile,
                 // because the path is locked.
                 drop(namespace);
                 let (file, length) = (&staged.file, staged.length);
-                self.append(&target, |end| copy_all(&*self.directory, file, length, end)).map(Some)
+                let copy = |end: (&D::File, u64)| copy_all(&*self.directory, file, length, end);
+                let outcome = self.append(&at.changing, at.parent, &target, length, copy)?;
+                Ok(outcome.map_or(Attempt::Contended, Attempt::Done))
             }
-            (true, Mode::Create | Mode::Replace) => self.publish_over(&mut staged.entry, folder, name),
+            (Some(_), Mode::Create | Mode::Replace) => {
+                let version = self.make_ready(staged)?;
+                let mut alone = at.changing.alone();
+                let published = self.publish_over((&mut staged.entry, version), folder, name);
+                if let Ok(Attempt::Done(_)) = published {
+                    alone.unpin();
+                }
+                published
+            }
         }
     }
 
-    /// Whether a file is there that `mode` may change; an error where the upload is refused.
-    fn decide(&self, folder: &D::Folder, name: &CStr, mode: Mode) -> Result<bool, StoreError> {
+    /// The file that is there and that the upload may change; an error where it is refused.
+    fn decide(
+        &self,
+        folder: &D::Folder,
+        name: &CStr,
+        intent: &Intent,
+        pinned: Option<&Version>,
+    ) -> Result<Option<Version>, StoreError> {
         match self.directory.look_up(folder, name) {
-            Ok(Kind::File) if mode == Mode::Create => Err(StoreError::refused(StoreErrorKind::FileExists)),
-            Ok(Kind::File) => Ok(true),
-            Ok(Kind::Directory) => Err(StoreError::refused(StoreErrorKind::IsDirectory)),
-            Ok(Kind::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(Entry::File(version)) => {
+                // While the file is appended to, it is what it was.
+                let version =
+                    pinned.filter(|pinned| pinned.inode == version.inode).copied().unwrap_or(version);
+                demand(intent, Some(version))?;
+                match intent.mode {
+                    Mode::Create => Err(StoreError::refused(StoreErrorKind::FileExists)),
+                    Mode::Replace | Mode::Append => Ok(Some(version)),
+                }
+            }
+            Ok(Entry::Directory) => Err(StoreError::refused(StoreErrorKind::IsDirectory)),
+            Ok(Entry::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                demand(intent, None)?;
+                Ok(None)
+            }
             Err(error) => Err(StoreError::failed("fstatat", error)),
         }
     }
@@ -190,12 +250,12 @@ impl<D: Directory> Store<D> {
 
     fn publish_new(
         &self,
-        entry: &mut StagedEntry<D>,
+        (entry, version): (&mut StagedEntry<D>, Version),
         folder: &D::Folder,
         name: &CStr,
-    ) -> Result<Option<Outcome>, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         if let Err(error) = self.directory.publish_new(entry.name()?, folder, name) {
-            return unless_contended("renameat2", error);
+            return attempt_failed("renameat2", error);
         }
         entry.published();
         if let Err(error) = self.sync_entries(folder) {
@@ -203,16 +263,16 @@ impl<D: Directory> Store<D> {
             let _ = self.directory.remove_file(folder, name);
             return Err(error);
         }
-        Ok(Some(Outcome::Created))
+        Ok(Attempt::Done(Outcome::Created(version)))
     }
 
     /// The old file takes the staged one's place, from where it is removed, or put back.
     fn publish_over(
         &self,
-        entry: &mut StagedEntry<D>,
+        (entry, version): (&mut StagedEntry<D>, Version),
         folder: &D::Folder,
         name: &CStr,
-    ) -> Result<Option<Outcome>, StoreError> {
+    ) -> Result<Attempt, StoreError> {
         let staged_name = entry.name()?;
         match self.directory.exchange(staged_name, folder, name) {
             Ok(()) => {
@@ -223,42 +283,65 @@ impl<D: Directory> Store<D> {
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 if let Err(error) = self.directory.publish_over(staged_name, folder, name) {
-                    return unless_contended("renameat", error);
+                    return attempt_failed("renameat", error);
                 }
                 entry.published();
                 // The old file is gone: where this fails the new one stays, and nobody is told.
                 self.sync_entries(folder)?;
             }
-            Err(error) => return unless_contended("renameat2", error),
+            Err(error) => return attempt_failed("renameat2", error),
         }
-        Ok(Some(Outcome::Updated))
+        Ok(Attempt::Done(Outcome::Updated(version)))
     }
 
-    fn sync_staged(&self, staged: &mut Staged<D>) -> Result<(), StoreError> {
-        if !staged.synced {
-            self.sync_content(&staged.file)?;
-            staged.synced = true;
+    /// Makes what is staged fit to be published, unless it is.
+    fn make_ready(&self, staged: &mut Staged<D>) -> Result<Version, StoreError> {
+        if let Some(version) = staged.ready {
+            return Ok(version);
         }
-        Ok(())
-    }
-
-    /// Puts content on stable storage, where that was promised.
-    pub(super) fn sync_content(&self, file: &D::File) -> Result<(), StoreError> {
-        match self.durability {
-            Durability::Cache => Ok(()),
-            Durability::Disk => {
-                self.directory.sync_file(file).map_err(|error| StoreError::failed("fdatasync", error))
-            }
-        }
+        let version = self.stamp(&staged.file)?;
+        self.sync_content(&staged.file)?;
+        staged.ready = Some(version);
+        Ok(version)
     }
 }
 
-/// Nothing where another program made the name, or removed it or its parent.
-fn unless_contended(call: &'static str, error: io::Error) -> Result<Option<Outcome>, StoreError> {
+/// Where an upload is to take effect.
+struct Target<'a> {
+    changing: Changing<'a, Version>,
+    parent: &'a ParentPath,
+    name: &'a CStr,
+}
+
+/// What came of an attempt to make an upload take effect.
+enum Attempt {
+    /// It did.
+    Done(Outcome),
+    /// Another program made the name, or removed it or its parent.
+    Contended,
+    /// What is staged lies on another file system.
+    Elsewhere,
+}
+
+fn attempt_failed(call: &'static str, error: io::Error) -> Result<Attempt, StoreError> {
     match error.kind() {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => Ok(None),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => Ok(Attempt::Contended),
+        io::ErrorKind::CrossesDevices => Ok(Attempt::Elsewhere),
         _ => Err(StoreError::failed(call, error)),
     }
+}
+
+/// Refuses an upload whose condition does not fit what is there.
+pub(super) fn demand(intent: &Intent, there: Option<Version>) -> Result<(), StoreError> {
+    let Some(condition) = &intent.condition else { return Ok(()) };
+    if condition.judge(there.map_or(There::Nothing, There::File), false) != Verdict::Holds {
+        return Err(StoreError::refused(StoreErrorKind::ConditionFails));
+    }
+    let length = there.map_or(0, |version| version.length);
+    if condition.length.is_some_and(|demanded| demanded != length) {
+        return Err(StoreError::refused(StoreErrorKind::LengthDiffers { length }));
+    }
+    Ok(())
 }
 
 /// Where an upload goes: only a path that can name a file will do.

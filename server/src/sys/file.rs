@@ -9,6 +9,8 @@ use super::call::{check, check_count, retry};
 
 /// How openat2(2) resolves: within the directory, and over no link of any kind.
 pub const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
+/// The same, but over symbolic links that lead nowhere else.
+pub const WITHIN: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
 /// With [`BENEATH`]: only what is in the kernel's caches, else `WouldBlock`.
 pub const CACHED: u64 = libc::RESOLVE_CACHED;
 
@@ -19,6 +21,10 @@ pub struct Status {
     pub format: libc::mode_t,
     /// Bytes, of a regular file.
     pub length: u64,
+    /// The number of the inode.
+    pub inode: u64,
+    /// When its content was last changed, in nanoseconds since 1970; the nearest that 64 bits hold.
+    pub modified: i64,
 }
 
 /// openat2(2), closed on exec.
@@ -91,7 +97,48 @@ pub fn status_at(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<Status> {
 }
 
 fn from_stat(status: &libc::stat) -> Status {
-    Status { format: status.st_mode & libc::S_IFMT, length: u64::try_from(status.st_size).unwrap_or(0) }
+    Status {
+        format: status.st_mode & libc::S_IFMT,
+        length: u64::try_from(status.st_size).unwrap_or(0),
+        inode: status.st_ino,
+        modified: status.st_mtime.saturating_mul(NANOSECONDS).saturating_add(status.st_mtime_nsec),
+    }
+}
+
+/// Nanoseconds of a second.
+const NANOSECONDS: i64 = 1_000_000_000;
+
+/// futimens(2): sets the modification time, in nanoseconds since 1970, and leaves the other one.
+///
+/// # Errors
+/// What the call said.
+pub fn set_modified(descriptor: BorrowedFd<'_>, modified: i64) -> io::Result<()> {
+    let accessed = libc::timespec { tv_sec: 0, tv_nsec: libc::UTIME_OMIT };
+    let seconds = modified.div_euclid(NANOSECONDS);
+    let modified = libc::timespec { tv_sec: seconds, tv_nsec: modified.rem_euclid(NANOSECONDS) };
+    let times = [accessed, modified];
+    // SAFETY: `times` has the two elements that the call reads.
+    check(unsafe { libc::futimens(descriptor.as_raw_fd(), times.as_ptr()) }).map(drop)
+}
+
+/// statx(2): which mount the file that a descriptor names is on.
+///
+/// # Errors
+/// What the call said; `Unsupported` where the kernel does not tell.
+pub fn mount(descriptor: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut status = MaybeUninit::<libc::statx>::zeroed();
+    let (itself, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+    // SAFETY: the empty path ends in NUL; `status` is room for one, and all bytes of it are
+    // initialised.
+    check(unsafe {
+        libc::statx(descriptor.as_raw_fd(), itself, flags, libc::STATX_MNT_ID, status.as_mut_ptr())
+    })?;
+    // SAFETY: every byte was initialised, and this plain struct has no invalid values.
+    let status = unsafe { status.assume_init() };
+    if status.stx_mask & libc::STATX_MNT_ID == 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(status.stx_mnt_id)
 }
 
 /// mkdirat(2).
@@ -163,6 +210,48 @@ pub fn link(from: Place<'_>, to: Place<'_>) -> io::Result<()> {
     // SAFETY: both names end in NUL and outlive the call.
     check(unsafe { libc::linkat(from_directory, from_name, to_directory, to_name, 0) }).map(drop)
 }
+
+/// linkat(2) of what a descriptor names, by its name in `descriptors`, which is `/proc/self/fd`: a
+/// second name for it, wherever the first one is by now.
+///
+/// # Errors
+/// What the call said.
+pub fn link_descriptor(from: Place<'_>, to: Place<'_>) -> io::Result<()> {
+    let (from_directory, from_name) = (from.directory.as_raw_fd(), from.name.as_ptr());
+    let (to_directory, to_name) = (to.directory.as_raw_fd(), to.name.as_ptr());
+    let flags = libc::AT_SYMLINK_FOLLOW;
+    // SAFETY: both names end in NUL and outlive the call.
+    check(unsafe { libc::linkat(from_directory, from_name, to_directory, to_name, flags) }).map(drop)
+}
+
+/// symlinkat(2).
+///
+/// # Errors
+/// What the call said.
+pub fn make_link(target: &CStr, at: Place<'_>) -> io::Result<()> {
+    // SAFETY: both names end in NUL and outlive the call.
+    check(unsafe { libc::symlinkat(target.as_ptr(), at.directory.as_raw_fd(), at.name.as_ptr()) }).map(drop)
+}
+
+/// readlinkat(2): the path that a link holds.
+///
+/// # Errors
+/// What the call said; `InvalidData` where it is longer than any path.
+pub fn read_link(at: Place<'_>) -> io::Result<Vec<u8>> {
+    let mut target = vec![0; PATH_BYTES];
+    let (directory, name) = (at.directory.as_raw_fd(), at.name.as_ptr());
+    // SAFETY: `name` ends in NUL, and `target` is as long as is said.
+    let length =
+        check_count(unsafe { libc::readlinkat(directory, name, target.as_mut_ptr().cast(), target.len()) })?;
+    if length == target.len() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    target.truncate(length);
+    Ok(target)
+}
+
+/// PATH_MAX, and as much again for what is mounted above.
+const PATH_BYTES: usize = 8192;
 
 /// copy_file_range(2): copies within the kernel, which may share the blocks of both files.
 ///

@@ -51,7 +51,6 @@ impl<N, D: Directory> Common<N, D> {
 
     /// What begins something is bounded by what may wait; what goes on with it, by the
     /// connections as well, so that none that has begun is cut off.
-    #[expect(clippy::result_large_err, reason = "given back whole: a box would cost each job an allocation")]
     pub(super) fn push(
         &mut self,
         token: Token,

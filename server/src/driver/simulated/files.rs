@@ -4,7 +4,8 @@ use std::ffi::CStr;
 use std::io::{self, ErrorKind};
 
 use super::Simulated;
-use crate::store::directory::{Directory, Found, Kind, StagedName, Wait};
+use crate::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use crate::store::version::Version;
 
 /// A file that is open; its content is the world's.
 pub(in crate::driver) struct OpenFile {
@@ -42,7 +43,7 @@ impl Directory for Simulated {
         }
         let length = world.files.get(name).ok_or_else(|| system(libc::ENOENT))?.len() as u64;
         drop(world);
-        Ok(Found::File(self.open(name), length))
+        Ok(Found::File(self.open(name), Version { inode: 1, modified: 0, length }))
     }
 
     fn read_cached(&self, file: &OpenFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -80,7 +81,11 @@ impl Directory for Simulated {
         Ok(())
     }
 
-    fn look_up(&self, (): &(), _name: &CStr) -> io::Result<Kind> {
+    fn folder_key(&self, (): &()) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn look_up(&self, (): &(), _name: &CStr) -> io::Result<Entry> {
         Err(system(libc::ENOENT))
     }
 
@@ -92,9 +97,9 @@ impl Directory for Simulated {
         Ok(())
     }
 
-    fn stage(&self) -> io::Result<(OpenFile, StagedName)> {
+    fn stage(&self, _near: Option<&CStr>) -> io::Result<(OpenFile, StagedName)> {
         self.lock().staged += 1;
-        Ok((self.open(b"staged"), StagedName(0)))
+        Ok((self.open(b"staged"), StagedName { area: 0, number: 0, undo: None }))
     }
 
     fn write(&self, _file: &OpenFile, content: &[u8], _offset: u64) -> io::Result<usize> {
@@ -103,6 +108,18 @@ impl Directory for Simulated {
 
     fn truncate(&self, _file: &OpenFile, _length: u64) -> io::Result<()> {
         Ok(())
+    }
+
+    fn version(&self, _file: &OpenFile) -> io::Result<Version> {
+        Ok(Version { inode: 1, modified: 0, length: 0 })
+    }
+
+    fn set_modified(&self, _file: &OpenFile, _modified: i64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn time(&self) -> i64 {
+        0
     }
 
     fn sync_file(&self, _file: &OpenFile) -> io::Result<()> {
@@ -125,6 +142,22 @@ impl Directory for Simulated {
     fn publish_over(&self, _staged: StagedName, (): &(), _name: &CStr) -> io::Result<()> {
         self.lock().staged -= 1;
         Ok(())
+    }
+
+    fn record_undo(&self, _near: &CStr, _file: &OpenFile, _before: Version) -> io::Result<StagedName> {
+        Err(system(libc::ENOENT))
+    }
+
+    fn sync_staged(&self, _staged: StagedName) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn leftovers(&self) -> io::Result<Vec<StagedName>> {
+        Ok(Vec::new())
+    }
+
+    fn open_staged(&self, _staged: StagedName) -> io::Result<OpenFile> {
+        Err(system(libc::ENOENT))
     }
 
     fn unstage(&self, _staged: StagedName) -> io::Result<()> {

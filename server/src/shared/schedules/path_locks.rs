@@ -7,7 +7,7 @@ use crate::sync::{Arc, thread};
 
 /// A file whose writing takes two steps, and a directory with so many entries.
 struct Tree {
-    locks: PathLocks,
+    locks: PathLocks<usize>,
     /// Odd while half written.
     version: AtomicUsize,
     directory_is_there: AtomicBool,
@@ -25,28 +25,41 @@ impl Tree {
     }
 
     fn write(&self) {
-        let _writing = self.locks.write(b"a");
+        let changing = self.locks.change(b"a");
+        let _alone = changing.alone();
         let version = self.version.load(Ordering::Relaxed);
         self.version.store(version + 1, Ordering::Relaxed);
         self.version.store(version + 2, Ordering::Relaxed);
     }
 
-    /// The version, as a worker reads it.
+    /// The same without being alone but at the end: until then the old version is pinned.
+    fn write_pinned(&self) {
+        let changing = self.locks.change(b"a");
+        let version = self.version.load(Ordering::Relaxed);
+        changing.pin(version);
+        self.version.store(version + 1, Ordering::Relaxed);
+        self.version.store(version + 2, Ordering::Relaxed);
+        changing.alone().unpin();
+    }
+
+    /// The version, as a worker reads it: first what is there, then whether that counts.
     fn read(&self) -> usize {
-        let _reading = self.locks.read(b"a");
-        self.version.load(Ordering::Relaxed)
+        let reading = self.locks.read(b"a");
+        let version = self.version.load(Ordering::Relaxed);
+        reading.pinned(b"a").copied().unwrap_or(version)
     }
 
     /// The version, as an event loop reads it.
     fn try_read(&self) -> Option<usize> {
-        let _reading = self.locks.try_read(b"a")?;
-        Some(self.version.load(Ordering::Relaxed))
+        let reading = self.locks.try_read(b"a")?;
+        let version = self.version.load(Ordering::Relaxed);
+        Some(reading.pinned(b"a").copied().unwrap_or(version))
     }
 
     /// Makes `path`, if its directory is there.
     fn make(&self, path: &[u8]) {
         let _namespace = self.locks.share_namespace();
-        let _writing = self.locks.write(path);
+        let _changing = self.locks.change(path);
         if self.directory_is_there.load(Ordering::Relaxed) {
             self.entries.fetch_add(1, Ordering::Relaxed);
         }
@@ -55,7 +68,7 @@ impl Tree {
     /// Removes the directory, if it is empty.
     fn remove_directory(&self) {
         let _namespace = self.locks.own_namespace();
-        let _writing = self.locks.write(b"d");
+        let _changing = self.locks.change(b"d");
         if self.entries.load(Ordering::Relaxed) == 0 {
             self.directory_is_there.store(false, Ordering::Relaxed);
         }
@@ -77,7 +90,7 @@ fn spawn<R: 'static>(tree: &Arc<Tree>, body: impl FnOnce(&Tree) -> R + 'static) 
 
 #[test]
 fn writers_of_a_path_exclude_each_other_and_an_event_loop() {
-    explore("path_locks", EVERY, 390, 4, || {
+    explore("path_locks", EVERY, 640, 4, || {
         let tree = Tree::new();
         let event_loop = spawn(&tree, Tree::try_read);
         let writer = spawn(&tree, Tree::write);
@@ -94,7 +107,7 @@ fn writers_of_a_path_exclude_each_other_and_an_event_loop() {
 
 #[test]
 fn reader_that_waits_sees_whole_writes() {
-    explore("path_locks_readers", EVERY, 250, 4, || {
+    explore("path_locks_readers", EVERY, 310, 4, || {
         let tree = Tree::new();
         let writer = spawn(&tree, Tree::write);
         let reader = spawn(&tree, Tree::read);
@@ -105,11 +118,44 @@ fn reader_that_waits_sees_whole_writes() {
     });
 }
 
+#[test]
+fn reader_of_a_pinned_path_sees_old_or_new() {
+    explore("path_locks_pinned", EVERY, 120, 3, || {
+        let tree = Tree::new();
+        let writer = spawn(&tree, Tree::write_pinned);
+        let versions = [tree.read(), tree.read()];
+        writer.join().unwrap();
+        match versions {
+            [0, 0] => 0,
+            [0, 2] => 1,
+            [2, 2] => 2,
+            _ => panic!("half a write is seen, or one that is undone: {versions:?}"),
+        }
+    });
+}
+
+#[test]
+fn pinned_and_other_writes_exclude_each_other() {
+    explore("path_locks_both", EVERY, 2200, 3, || {
+        let tree = Tree::new();
+        let event_loop = spawn(&tree, Tree::try_read);
+        let writer = spawn(&tree, Tree::write_pinned);
+        tree.write();
+        writer.join().unwrap();
+        assert_eq!(tree.version.load(Ordering::Relaxed), 4, "a write is lost");
+        match event_loop.join().unwrap() {
+            Some(version @ (0 | 2 | 4)) => version / 2,
+            None => 0,
+            Some(version) => panic!("half a write is seen: {version}"),
+        }
+    });
+}
+
 // The paths share a lock or do not; makers and remover wait for each other in every way there is,
 // and a circle would show as a deadlock.
 #[test]
 fn removal_of_a_directory_excludes_making_in_it() {
-    explore("namespace", EVERY, 850, 2, || {
+    explore("namespace", EVERY, 1000, 2, || {
         let tree = Tree::new();
         let makers = [b"d/a", b"d/b"].map(|path| spawn(&tree, |tree| tree.make(path)));
         tree.remove_directory();
@@ -123,7 +169,7 @@ fn removal_of_a_directory_excludes_making_in_it() {
 // Loom's search depends on who starts: the same with the remover in a thread.
 #[test]
 fn making_excludes_removal_of_its_directory() {
-    explore("namespace_remover", EVERY, 800, 2, || {
+    explore("namespace_remover", EVERY, 950, 2, || {
         let tree = Tree::new();
         let remover = spawn(&tree, Tree::remove_directory);
         let maker = spawn(&tree, |tree| tree.make(b"d/a"));

@@ -4,7 +4,7 @@
 use std::ffi::{CStr, OsStr};
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::store::path::RESERVED_NAME;
 use crate::sys::file::{self, BENEATH};
 
 /// Only the server itself has business in its staging directory.
-const STAGING_MODE: u32 = 0o700;
+pub(super) const STAGING_MODE: u32 = 0o700;
 
 /// A directory could not be made ready to be served: for the operator, in one line.
 #[derive(Debug)]
@@ -71,8 +71,8 @@ pub(super) fn make_durable(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes the staging directory of `base` ready: no other server has it, and what one left behind
-/// that died is gone. It has its lock for as long as it is open.
+/// Makes the staging directory of `base` ready: no other server has it. Its lock is held for
+/// as long as it is open.
 pub(super) fn open_staging(base_path: &Path, base: BorrowedFd<'_>) -> Result<File, OpenError> {
     let path = base_path.join(OsStr::from_bytes(RESERVED_NAME));
     match DirBuilder::new().mode(STAGING_MODE).create(&path) {
@@ -96,7 +96,6 @@ pub(super) fn open_staging(base_path: &Path, base: BorrowedFd<'_>) -> Result<Fil
         Err(TryLockError::Error(error)) => return Err(OpenError::call(&path, "flock", error)),
         Ok(()) => {}
     }
-    sweep(&staging).map_err(|error| OpenError::call(&path, "unlinkat", error))?;
     Ok(staging)
 }
 
@@ -107,18 +106,6 @@ fn names(base: BorrowedFd<'_>, name: &[u8], folder: &File) -> io::Result<bool> {
     };
     let (other, folder) = (File::from(other).metadata()?, folder.metadata()?);
     Ok((other.dev(), other.ino()) == (folder.dev(), folder.ino()))
-}
-
-/// Removes the files that a server staged that died; it staged nothing else.
-fn sweep(staging: &File) -> io::Result<()> {
-    // By descriptor: the path may lead elsewhere by now.
-    for entry in std::fs::read_dir(format!("/proc/self/fd/{}", staging.as_raw_fd()))? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            with_nul(entry.file_name().as_bytes(), |name| file::remove_file_at(staging.as_fd(), name))?;
-        }
-    }
-    Ok(())
 }
 
 /// Calls `run` with `name` as the kernel takes it.
@@ -175,6 +162,8 @@ fn advice(kind: io::ErrorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
     #[test]

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::store::base_directory::BaseDirectory;
-use crate::store::directory::{Directory, Found, Kind, StagedName, Wait};
+use crate::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use crate::store::version::Version;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +58,19 @@ struct Seen {
     unsynced_folders: BTreeSet<u64>,
     failed_syncs: BTreeSet<u64>,
     staged: HashMap<StagedName, u64>,
+    records: HashMap<StagedName, Record>,
+    records_removed_unsynced: bool,
+    appended_unrecorded: bool,
     published_unsynced: bool,
     sync_retried: bool,
     left_staged: usize,
+}
+
+/// A record to undo an append.
+#[derive(Debug)]
+struct Record {
+    inode: u64,
+    synced: bool,
 }
 
 impl Faulty {
@@ -95,9 +106,15 @@ impl Faulty {
         self.calls_left.load(Ordering::SeqCst) == 0
     }
 
-    /// Files that could not be unstaged.
+    /// Whether a record stays by which an append will be undone.
+    pub(super) fn keeps_record(&self) -> bool {
+        !self.seen.lock().unwrap().records.is_empty()
+    }
+
+    /// Files that could not be unstaged, or must not be.
     pub(super) fn left_staged(&self) -> usize {
-        self.seen.lock().unwrap().left_staged
+        let seen = self.seen.lock().unwrap();
+        seen.left_staged + seen.records.len()
     }
 
     /// What of these requests a power cut could take back, and what they did wrong.
@@ -108,6 +125,8 @@ impl Faulty {
             (!seen.unsynced_folders.is_empty(), "a name is not synced"),
             (seen.published_unsynced, "a file got its name before its content was synced"),
             (seen.sync_retried, "a sync that had failed was tried again"),
+            (seen.records_removed_unsynced, "an append could be undone that was acknowledged"),
+            (seen.appended_unrecorded, "content was appended before its record was synced"),
         ];
         claims.into_iter().filter_map(|(holds, claim)| holds.then_some(claim)).collect()
     }
@@ -192,6 +211,16 @@ impl Faulty {
     }
 }
 
+impl Seen {
+    /// What is no staged file is appended to.
+    fn writes_to(&mut self, inode: u64) {
+        self.unsynced_files.insert(inode);
+        let staged = self.staged.values().any(|staged| *staged == inode);
+        let recorded = self.records.values().any(|record| record.inode == inode && record.synced);
+        self.appended_unrecorded |= !staged && !recorded;
+    }
+}
+
 fn inode(file: &File) -> u64 {
     file.metadata().unwrap().ino()
 }
@@ -221,7 +250,11 @@ impl Directory for Faulty {
         self.call(|| self.inner.may_change_entries(folder))
     }
 
-    fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Kind> {
+    fn folder_key(&self, folder: &File) -> io::Result<u64> {
+        self.call(|| self.inner.folder_key(folder))
+    }
+
+    fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Entry> {
         self.call(|| self.inner.look_up(folder, name))
     }
 
@@ -233,9 +266,9 @@ impl Directory for Faulty {
         self.changes(folder, || self.inner.make_folder(folder, name))
     }
 
-    fn stage(&self) -> io::Result<(File, StagedName)> {
+    fn stage(&self, near: Option<&CStr>) -> io::Result<(File, StagedName)> {
         self.noted(
-            || self.inner.stage(),
+            || self.inner.stage(near),
             |seen, result| {
                 if let Ok((file, staged)) = result {
                     seen.unsynced_files.insert(inode(file));
@@ -250,7 +283,7 @@ impl Directory for Faulty {
             return Ok(0);
         }
         let content = &content[..self.part(content.len())?];
-        self.seen.lock().unwrap().unsynced_files.insert(inode(file));
+        self.seen.lock().unwrap().writes_to(inode(file));
         self.call(|| self.inner.write(file, content, offset))
     }
 
@@ -259,13 +292,26 @@ impl Directory for Faulty {
             return self.call(|| Err(io::ErrorKind::Unsupported.into()));
         }
         let length = self.part(usize::try_from(length).unwrap())? as u64;
-        self.seen.lock().unwrap().unsynced_files.insert(inode(to.0));
+        self.seen.lock().unwrap().writes_to(inode(to.0));
         self.call(|| self.inner.copy(from, to, length))
     }
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
         self.seen.lock().unwrap().unsynced_files.insert(inode(file));
         self.call(|| self.inner.truncate(file, length))
+    }
+
+    fn version(&self, file: &File) -> io::Result<Version> {
+        self.call(|| self.inner.version(file))
+    }
+
+    fn set_modified(&self, file: &File, modified: i64) -> io::Result<()> {
+        self.seen.lock().unwrap().unsynced_files.insert(inode(file));
+        self.call(|| self.inner.set_modified(file, modified))
+    }
+
+    fn time(&self) -> i64 {
+        self.inner.time()
     }
 
     fn sync_file(&self, file: &File) -> io::Result<()> {
@@ -310,23 +356,58 @@ impl Directory for Faulty {
         self.publishes(staged, folder, || self.inner.publish_over(staged, folder, name))
     }
 
-    fn retire(&self, folder: &File, name: &CStr) -> io::Result<StagedName> {
+    fn retire(&self, near: &CStr, folder: &File, name: &CStr) -> io::Result<StagedName> {
         if self.plain {
             return self.call(|| Err(io::ErrorKind::CrossesDevices.into()));
         }
         let mut retired = None;
         self.changes(folder, || {
-            retired = Some(self.inner.retire(folder, name)?);
+            retired = Some(self.inner.retire(near, folder, name)?);
             Ok(())
         })?;
         Ok(retired.unwrap())
+    }
+
+    fn record_undo(&self, near: &CStr, file: &File, before: Version) -> io::Result<StagedName> {
+        self.noted(
+            || self.inner.record_undo(near, file, before),
+            |seen, result| {
+                if let Ok(staged) = result {
+                    seen.records.insert(*staged, Record { inode: inode(file), synced: false });
+                }
+            },
+        )
+    }
+
+    fn sync_staged(&self, staged: StagedName) -> io::Result<()> {
+        self.noted(
+            || self.inner.sync_staged(staged),
+            |seen, result| {
+                if result.is_ok() {
+                    seen.records.values_mut().for_each(|record| record.synced = true);
+                    seen.records_removed_unsynced = false;
+                }
+            },
+        )
+    }
+
+    fn leftovers(&self) -> io::Result<Vec<StagedName>> {
+        self.call(|| self.inner.leftovers())
+    }
+
+    fn open_staged(&self, staged: StagedName) -> io::Result<File> {
+        self.call(|| self.inner.open_staged(staged))
     }
 
     fn unstage(&self, staged: StagedName) -> io::Result<()> {
         self.noted(
             || self.inner.unstage(staged),
             |seen, result| {
-                seen.left_staged += usize::from(result.is_err());
+                if staged.undo.is_none() {
+                    seen.left_staged += usize::from(result.is_err());
+                } else if result.is_ok() {
+                    seen.records_removed_unsynced |= seen.records.remove(&staged).is_some();
+                }
                 // What it is now, nobody asks for.
                 let inode = seen.staged.remove(&staged).unwrap_or_default();
                 seen.unsynced_files.remove(&inode);

@@ -10,6 +10,7 @@ fn leftovers_are_swept_and_a_second_server_is_refused() {
     drop(store);
     fs::write(directory.path().join(".http_server/17"), "half a file").unwrap();
     let store = Store::new(BaseDirectory::open(directory.path()).unwrap(), Durability::Cache);
+    store.recover().unwrap();
     assert_eq!(tree(directory.path()), expected(&[]));
     assert_eq!(upload(&store, Mode::Create, "a", "x"), "Created");
 }
@@ -23,6 +24,7 @@ fn only_leftovers_are_swept() {
     std::os::unix::fs::symlink(directory.path().join("target"), staging.join("1")).unwrap();
     fs::write(staging.join("2"), "half a file").unwrap();
     let store = Store::new(BaseDirectory::open(directory.path()).unwrap(), Durability::Disk);
+    store.recover().unwrap();
     assert_eq!(listing(&staging), ["0", "1"]);
     // Names that are taken are passed over.
     assert_eq!(upload(&store, Mode::Replace, "target", "new"), "Updated");

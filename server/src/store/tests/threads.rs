@@ -92,8 +92,8 @@ fn removal_of_a_directory_loses_nothing_that_was_acknowledged() {
     });
 }
 
-/// Goal: no reader sees a part of an append. Method: pieces that take their time, and readers that
-/// have all of it, in a worker and in an event loop.
+/// Goal: no reader sees a part of an append, or waits for its end. Method: pieces that take their time,
+/// and readers that have all of it, in a worker and in an event loop; to one length belongs one version.
 #[test]
 fn readers_see_whole_appends() {
     const APPENDS: usize = 8;
@@ -103,25 +103,27 @@ fn readers_see_whole_appends() {
     let finished = AtomicBool::new(false);
     let reads = thread::scope(|scope| {
         let (store, finished) = (&store, &finished);
-        let length = move |cached| {
-            let (mut held, operation) = (Held::Nothing, Operation::Open(path("log")));
+        let version = move |cached| {
+            let (mut held, operation) = (Held::Nothing, Operation::Open(path("log"), None));
             let outcome = if cached {
                 store.run_cached(operation, &mut held)
             } else {
                 Ok(store.run(operation, &mut held))
             };
             match outcome {
-                Ok(Outcome::Opened { length }) => Some(usize::try_from(length).unwrap()),
+                Ok(Outcome::Opened(version)) => Some(version),
                 Ok(outcome) => panic!("{outcome:?}"),
                 Err(_) => None,
             }
         };
         let reader = |cached| {
             scope.spawn(move || {
+                let mut versions = BTreeMap::new();
                 let mut reads = 0;
                 while !finished.load(Ordering::SeqCst) {
-                    let Some(length) = length(cached) else { continue };
-                    assert_eq!(length % 600_001, 0, "cached: {cached}");
+                    let Some(version) = version(cached) else { continue };
+                    assert_eq!(version.length % 600_001, 0, "cached: {cached}");
+                    assert_eq!(*versions.entry(version.length).or_insert(version), version);
                     reads += 1;
                 }
                 reads
@@ -138,7 +140,9 @@ fn readers_see_whole_appends() {
         finished.store(true, Ordering::SeqCst);
         readers.map(|reader| reader.join().unwrap())
     });
-    assert!(reads.iter().all(|reads| *reads > APPENDS), "{reads:?}");
+    // Each append has ten pieces, at least, between which a reader has its turn.
+    println!("store:appends reads={reads:?}");
+    assert!(reads.iter().all(|reads| *reads > 3 * APPENDS), "{reads:?}");
     assert_eq!(open(&store, "log"), line.repeat(APPENDS));
 }
 

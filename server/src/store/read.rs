@@ -1,0 +1,145 @@
+//! A file is looked up and held open, as it is at that moment.
+
+use std::io::{self, ErrorKind};
+
+use super::condition::{Condition, There, Verdict};
+use super::directory::{Directory, Found, Wait};
+use super::operation::{Outcome, StoreError, StoreErrorKind};
+use super::path::FilePath;
+use super::version::Version;
+use super::{Held, Store};
+use crate::shared::path_locks::Reading;
+
+/// How often links are looked at again that change meanwhile.
+const ATTEMPTS_MAX: usize = 8;
+
+impl<D: Directory> Store<D> {
+    /// Opens `path`; may wait for the disk.
+    pub(super) fn open(
+        &self,
+        path: &FilePath,
+        condition: Option<&Condition>,
+        held: &mut Held<D>,
+    ) -> Result<Outcome, StoreError> {
+        match self.open_without_links(path, condition, held) {
+            Err(error) if self.follow_links && is_link(&error) => self.open_by_links(path, condition, held),
+            result => result,
+        }
+    }
+
+    /// The same with what is in memory, and locks that are free; nothing where it might wait.
+    pub(super) fn open_cached(
+        &self,
+        path: &FilePath,
+        condition: Option<&Condition>,
+        held: &mut Held<D>,
+    ) -> Option<Result<Outcome, StoreError>> {
+        let reading = self.locks.try_read(path.as_bytes())?;
+        let result = pinned(self.directory.open_file(path.as_c_str(), Wait::Never), &reading, path);
+        if let Err(error) = &result {
+            // What stands in the way is looked for by a worker.
+            if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotADirectory)
+                || self.follow_links && error.raw_os_error() == Some(libc::ELOOP)
+            {
+                return None;
+            }
+        }
+        *held = Held::Nothing;
+        Some(self.opened(path, result, condition, held))
+    }
+
+    fn open_without_links(
+        &self,
+        path: &FilePath,
+        condition: Option<&Condition>,
+        held: &mut Held<D>,
+    ) -> Result<Outcome, StoreError> {
+        let reading = self.locks.read(path.as_bytes());
+        let result = pinned(self.directory.open_file(path.as_c_str(), Wait::Allowed), &reading, path);
+        self.opened(path, result, condition, held)
+    }
+
+    /// Opens what links lead to by its own path, so that it is locked, and kept within bounds, as
+    /// if it had been asked for.
+    fn open_by_links(
+        &self,
+        path: &FilePath,
+        condition: Option<&Condition>,
+        held: &mut Held<D>,
+    ) -> Result<Outcome, StoreError> {
+        let mut attempts_left = ATTEMPTS_MAX;
+        loop {
+            attempts_left -= 1;
+            let target = match self.directory.resolve(path.as_c_str()) {
+                Ok(target) => target,
+                Err(error) => return Err(StoreError::failed("openat2", error)),
+            };
+            // Links to what the server keeps for itself lead nowhere.
+            let Some(target) = FilePath::of_names(&target, path.names_directory()) else {
+                return Err(StoreError::refused(StoreErrorKind::Denied));
+            };
+            match self.open_without_links(&target, condition, held) {
+                // It was moved, or a link put in its place: where do they lead now?
+                Err(error) if attempts_left > 0 && has_moved(&error) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// What it means that `path` was opened.
+    fn opened(
+        &self,
+        path: &FilePath,
+        result: io::Result<Found<D::File>>,
+        condition: Option<&Condition>,
+        held: &mut Held<D>,
+    ) -> Result<Outcome, StoreError> {
+        match result {
+            // Where only a directory can be meant, a file is not what was asked for.
+            Ok(Found::File(..)) if path.names_directory() => {
+                Err(StoreError::refused(StoreErrorKind::NotFound))
+            }
+            Ok(Found::File(file, version)) => {
+                let judge = |condition: &Condition| condition.judge(There::File(version), true);
+                match condition.map_or(Verdict::Holds, judge) {
+                    Verdict::Holds => {
+                        *held = Held::File(file);
+                        Ok(Outcome::Opened(version))
+                    }
+                    Verdict::NotModified => Ok(Outcome::NotModified(version)),
+                    Verdict::Fails => Err(StoreError::refused(StoreErrorKind::ConditionFails)),
+                }
+            }
+            Ok(Found::Directory) => Err(StoreError::refused(StoreErrorKind::IsDirectory)),
+            Ok(Found::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
+            Err(error) => Err(match path.parent_and_name() {
+                Some((parent, _)) => self.not_opened(&parent, error),
+                None => StoreError::failed("openat2", error),
+            }),
+        }
+    }
+}
+
+/// What was opened, as far as it is final: while the file is appended to, what it was before.
+fn pinned<F>(
+    result: io::Result<Found<F>>,
+    reading: &Reading<'_, Version>,
+    path: &FilePath,
+) -> io::Result<Found<F>> {
+    match (result, reading.pinned(path.as_bytes())) {
+        (Ok(Found::File(file, version)), Some(pinned)) if pinned.inode == version.inode => {
+            Ok(Found::File(file, *pinned))
+        }
+        (result, _) => result,
+    }
+}
+
+/// Whether something else is there than a moment ago.
+fn has_moved(error: &StoreError) -> bool {
+    is_link(error) || error.source.as_ref().is_some_and(|source| source.kind() == ErrorKind::NotFound)
+}
+
+/// Whether a symbolic link is on the way.
+fn is_link(error: &StoreError) -> bool {
+    error.source.as_ref().is_some_and(|source| source.raw_os_error() == Some(libc::ELOOP))
+}

@@ -1,0 +1,103 @@
+//! Stable storage: what was promised to survive is put there before anybody hears of it.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use super::directory::{Directory, StagedName};
+use super::operation::StoreError;
+use super::version::Version;
+use super::{Durability, Store};
+use crate::shared::rounds::Rounds;
+use crate::shared::stamps::Stamps;
+
+/// Nanoseconds that stamps may be ahead of the clock without a word: less than a start takes off.
+const AHEAD_MAX: i64 = 1_000_000;
+/// Nanoseconds of stamps that are reserved at once: ten million of them.
+const RESERVED: i64 = 1_000_000_000;
+
+/// What writers that run at once share.
+#[derive(Debug)]
+pub(super) struct Syncs {
+    stamps: Stamps,
+    /// Up to here the next start knows that times may have been given.
+    reserved: Mutex<i64>,
+    /// One sync of a directory for all who changed entries in it before it began. What it said is
+    /// the number of the system's error.
+    folders: Rounds<i32>,
+    /// The same for the places of staged files.
+    areas: Rounds<i32>,
+}
+
+impl Syncs {
+    pub(super) fn new(directory: &impl Directory) -> Syncs {
+        let stamps = Stamps::after(directory.last_change());
+        Syncs { stamps, reserved: Mutex::new(i64::MIN), folders: Rounds::new(), areas: Rounds::new() }
+    }
+}
+
+impl<D: Directory> Store<D> {
+    /// Gives the file a modification time that no other has, and says what it is by that.
+    pub(super) fn stamp(&self, file: &D::File) -> Result<Version, StoreError> {
+        let now = self.directory.time();
+        let modified = self.syncs.stamps.next(now);
+        if modified.saturating_sub(now) > AHEAD_MAX {
+            self.reserve(modified)?;
+        }
+        match self.directory.set_modified(file, modified) {
+            Ok(()) => {}
+            // utimensat(2): only the owner may set it. Then the file is somebody else's, and was
+            // appended to, by which its version is a new one at any rate.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
+            Err(error) => return Err(StoreError::failed("futimens", error)),
+        }
+        self.directory.version(file).map_err(|error| StoreError::failed("fstat", error))
+    }
+
+    /// The clock was set back: its time no longer tells the next start what has been given.
+    fn reserve(&self, modified: i64) -> Result<(), StoreError> {
+        let mut reserved = self.syncs.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        if modified > *reserved {
+            let until = modified.saturating_add(RESERVED);
+            self.directory.reserve_times(until).map_err(|error| StoreError::failed("futimens", error))?;
+            *reserved = until;
+        }
+        Ok(())
+    }
+
+    /// Puts content on stable storage, where that was promised.
+    pub(super) fn sync_content(&self, file: &D::File) -> Result<(), StoreError> {
+        match self.durability {
+            Durability::Cache => Ok(()),
+            Durability::Disk => {
+                self.directory.sync_file(file).map_err(|error| StoreError::failed("fsync", error))
+            }
+        }
+    }
+
+    /// Puts a change of names on stable storage, where that was promised.
+    pub(super) fn sync_entries(&self, folder: &D::Folder) -> Result<(), StoreError> {
+        if self.durability == Durability::Cache {
+            return Ok(());
+        }
+        let key = self.directory.folder_key(folder).map_err(|error| StoreError::failed("fstat", error))?;
+        let sync = || self.directory.sync_folder(folder).map_err(number);
+        self.syncs.folders.join(key, sync).map_err(failed)
+    }
+
+    /// The same for what is staged.
+    pub(super) fn sync_area(&self, staged: StagedName) -> Result<(), StoreError> {
+        if self.durability == Durability::Cache {
+            return Ok(());
+        }
+        let sync = || self.directory.sync_staged(staged).map_err(number);
+        self.syncs.areas.join(staged.area.into(), sync).map_err(failed)
+    }
+}
+
+fn number(error: io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+fn failed(number: i32) -> StoreError {
+    StoreError::failed("fsync", io::Error::from_raw_os_error(number))
+}
