@@ -18,6 +18,8 @@ mod load;
 mod random;
 #[path = "real_crashes/reader.rs"]
 mod reader;
+#[path = "real_crashes/tags.rs"]
+mod tags;
 #[path = "real_crashes/tally.rs"]
 mod tally;
 
@@ -29,10 +31,9 @@ use load::{Crash, Load};
 use random::Random;
 use tests::Server;
 
-/// So many times more where nobody waits for the result.
-fn rounds(ordinary: usize) -> usize {
-    let soak = std::env::var("VERIFY").is_ok_and(|depth| depth == "soak");
-    if soak { 50 * ordinary } else { ordinary }
+/// How many crashes: more where nobody waits for the result.
+fn crashes(ordinary: usize, soak: usize) -> usize {
+    if std::env::var("VERIFY").is_ok_and(|depth| depth == "soak") { soak } else { ordinary }
 }
 
 /// Microseconds from the start of the load to the crash.
@@ -47,10 +48,10 @@ fn a_killed_server_leaves_whole_requests() {
     let home = Arc::new(tempfile::tempdir().unwrap());
     let mut load = Load::new(&mut random);
     let mut server = Server::start_in(Arc::clone(&home), &CACHE);
-    for round in 1..=rounds(100) {
+    for crash in 1..=crashes(100, 2_000) {
         let instant = Duration::from_micros(random.in_range(INSTANTS));
         load.run(&mut server, instant, Crash::Process, Server::kill);
-        server = load.restart(&home, if round % 2 == 0 { &CACHE } else { &DISK });
+        server = load.restart(&home, if crash % 2 == 0 { &CACHE } else { &DISK });
     }
     load.tally.expect_at_least(5, "kill");
 }
@@ -71,7 +72,7 @@ fn crash_file_system(kind: &Kind) {
     let mut random = Random::from_environment(kind.name);
     let mut load = Load::new(&mut random);
     let mut server = Server::start_in(Arc::clone(&home), &DISK);
-    for _ in 0..rounds(30) {
+    for _ in 0..crashes(30, 1_000) {
         let instant = Duration::from_micros(random.in_range(INSTANTS));
         let shutdown = image.shutdown();
         load.run(&mut server, instant, Crash::Machine, |server| {

@@ -16,6 +16,7 @@ use tests::{Client, PATIENCE, Server, request};
 
 use super::random::Random;
 use super::reader::Reader;
+use super::tags::Tags;
 use super::tally::Tally;
 
 const WRITERS: u64 = 4;
@@ -62,6 +63,7 @@ pub(crate) struct Writer {
     in_flight: Option<Write>,
     /// The lengths that a reader found last, where no answer has come to the writer since.
     read: BTreeMap<String, Option<usize>>,
+    tags: Tags,
 }
 
 /// A request that writes.
@@ -81,6 +83,7 @@ impl Load {
             acknowledged: Reference::default(),
             in_flight: None,
             read: BTreeMap::new(),
+            tags: Tags::default(),
         };
         let writers = (0..WRITERS).map(writer).collect();
         let fresh = staged(Server::start(&[]).directory());
@@ -183,10 +186,11 @@ impl Writer {
                 return;
             }
             let expected = write.apply(&mut self.acknowledged);
-            let status = answer.map(|answer| answer.status);
+            let status = answer.as_ref().map(|answer| answer.status);
             // A directory may be there that was made for a file which a crash then took.
             let pruned = self.is_prune(&write) && matches!(status, Some(200 | 404 | 409));
             assert!(pruned || status == Some(expected), "{line}: {status:?}, not {expected}");
+            self.tags.changed(&write.path, answer.as_ref().and_then(|answer| answer.field("etag")));
             self.in_flight = None;
             acknowledged.fetch_add(1, Ordering::SeqCst);
         }
@@ -241,20 +245,28 @@ impl Writer {
         for path in self.paths.clone() {
             client.send(request(&format!("GET /files/{path}"), ""));
             let answer = client.answer("GET");
+            assert!(matches!(answer.status, 200 | 404), "{path}: {}", answer.status);
+            let tag = answer.field("etag").map(str::to_owned);
             let found = (answer.status == 200).then_some(answer.content);
-            assert!(found.is_some() || answer.status == 404, "{path}: {}", answer.status);
-            match &in_flight {
+            let changed = match &in_flight {
                 Some(write) if write.path == path => self.settle_write(write, &found, tally),
                 _ => {
                     let crash = tally.crashes;
                     let kept = self.content(&path);
                     assert!(found == kept, "crash {crash}, {path}: {}", difference(&found, &kept));
+                    false
                 }
+            };
+            if changed {
+                self.tags.changed(&path, tag.as_deref());
+            } else {
+                self.tags.expect(&path, tag.as_deref());
             }
         }
     }
 
-    fn settle_write(&mut self, write: &Write, found: &Option<Vec<u8>>, tally: &mut Tally) {
+    /// Whether the request in flight is there.
+    fn settle_write(&mut self, write: &Write, found: &Option<Vec<u8>>, tally: &mut Tally) -> bool {
         let before = self.acknowledged.clone();
         let without = self.content(&write.path);
         write.apply(&mut self.acknowledged);
@@ -287,6 +299,7 @@ impl Writer {
         if !there {
             self.acknowledged = before;
         }
+        there
     }
 
     /// What a file holds by what was acknowledged.
