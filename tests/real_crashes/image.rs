@@ -13,14 +13,46 @@ use tests::{Mount, am_root, eventually, succeeds};
 /// A kind of file system.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
+    pub(crate) crash: Means,
     make: &'static str,
+    tools: &'static [&'static str],
     bytes: u64,
 }
 
-pub(crate) const EXT4: Kind = Kind { name: "ext4", make: "mkfs.ext4", bytes: 128 << 20 };
+/// By what it loses what is not on its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// It is told to give up. For the server it is as if the disk were gone.
+    Shutdown,
+    /// Its disk is copied while it is mounted, and the copy is mounted in its place.
+    Copy,
+}
+
+pub(crate) const EXT4: Kind = Kind {
+    name: "ext4",
+    crash: Means::Shutdown,
+    make: "mkfs.ext4",
+    tools: &["mkfs.ext4", "xfs_io"],
+    bytes: 128 << 20,
+};
 
 /// Its tools make none that is smaller.
-pub(crate) const XFS: Kind = Kind { name: "xfs", make: "mkfs.xfs", bytes: 300 << 20 };
+pub(crate) const XFS: Kind = Kind {
+    name: "xfs",
+    crash: Means::Shutdown,
+    make: "mkfs.xfs",
+    tools: &["mkfs.xfs", "xfs_io"],
+    bytes: 300 << 20,
+};
+
+/// It cannot be told to give up.
+pub(crate) const BTRFS: Kind = Kind {
+    name: "btrfs",
+    crash: Means::Copy,
+    make: "mkfs.btrfs",
+    tools: &["mkfs.btrfs", "btrfs"],
+    bytes: 300 << 20,
+};
 
 /// An image that is mounted where a server looks for its directory; unmounted when it is dropped.
 pub(crate) struct Image {
@@ -57,13 +89,28 @@ impl Image {
         Shutdown(child.unwrap())
     }
 
-    /// Mounts it again, as after a power cut: the file system recovers by its journal.
+    /// Copies what is on the disk.
+    pub(crate) fn copy(&self) {
+        let copied = succeeds(Command::new("cp").arg("--sparse=always").arg(&self.file).arg(self.copied()));
+        assert!(copied, "the image is copied");
+    }
+
+    fn copied(&self) -> PathBuf {
+        self.file.with_extension("copy")
+    }
+
+    /// Mounts it again, or its copy, as after a power cut: the file system recovers by its journal.
     pub(crate) fn remount(&mut self) {
         let mount = self.mount.take().unwrap();
         // A process that another test starts has all that is open here, until it runs its program.
         eventually("nobody uses the image", || mount.unmount());
         // Nothing is left for it to unmount when it is dropped.
         drop(mount);
+        if self.copied().exists() {
+            std::fs::rename(self.copied(), &self.file).unwrap();
+            // The kernel remembers a later state of the file system than that of the copy.
+            assert!(succeeds(Command::new("btrfs").args(["device", "scan", "--forget"])), "btrfs forgets");
+        }
         self.mount();
     }
 
@@ -94,6 +141,8 @@ fn what_lacks(kind: &Kind) -> Option<String> {
     if !succeeds(Command::new("losetup").arg("--find")) {
         return Some("no loop device".to_owned());
     }
-    let missing = |tool: &&str| Command::new(tool).arg("-V").output().is_err();
-    [kind.make, "xfs_io"].iter().copied().find(missing).map(|tool| format!("{tool} is missing"))
+    let missing = |tool: &&str| Command::new(tool).arg("--version").output().is_err();
+    let missing = kind.tools.iter().copied().find(missing)?;
+    assert!(std::env::var_os("CI").is_none(), "`.ci/run` installs {missing}");
+    Some(format!("{missing} is missing"))
 }

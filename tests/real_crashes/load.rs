@@ -216,8 +216,8 @@ impl Writer {
             (None, 2..5) => Method::Post,
             (None, 5) => Method::Put,
             (None, _) => Method::Patch,
-            (Some(_), 0..2) => return Write { method: Method::Delete, path, content: Vec::new() },
-            (Some(length), 2..6) if length + content.len() <= FILE_BYTES_MAX => Method::Patch,
+            (Some(_), 0..3) => return Write { method: Method::Delete, path, content: Vec::new() },
+            (Some(length), 3..6) if length + content.len() <= FILE_BYTES_MAX => Method::Patch,
             (Some(_), _) => Method::Put,
         };
         Write { method, path, content }
