@@ -70,7 +70,7 @@ fn a_full_disk_is_507_and_loses_nothing() {
 /// As many bytes as leave `room` free.
 fn filling(base: &Path, room: usize) -> Vec<u8> {
     let mut filling = vec![b'f'; 4 << 20];
-    let fits = |length: usize| fs::write(base.join("filling"), &vec![b'f'; length]).is_ok();
+    let fits = |length: usize| fs::write(base.join("filling"), vec![b'f'; length]).is_ok();
     while !fits(filling.len() + room) {
         filling.truncate(filling.len() - 4096);
     }

@@ -167,6 +167,8 @@ impl Client {
                 self.received.extend_from_slice(&buffer[..count]);
                 count > 0
             }
+            // A signal that is none of the client's concern: that its server has ended, say.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.receive(),
             Err(error) => panic!("reading, after {:?}: {error}", self.received.escape_ascii().to_string()),
         }
     }

@@ -17,8 +17,7 @@ impl<D: Directory> Store<D> {
     /// Whatever leaves one of them as it is.
     pub fn recover(&self) -> Result<(), StoreError> {
         let failed = StoreError::failed;
-        let leftovers = self.directory.leftovers().map_err(|error| failed("readdir", error))?;
-        for &name in &leftovers {
+        for name in self.directory.leftovers().map_err(|error| failed("readdir", error))? {
             if let Some((length, modified)) = name.undo {
                 let file = self.directory.open_staged(name).map_err(|error| failed("openat", error))?;
                 let now = self.directory.version(&file).map_err(|error| failed("fstat", error))?;
@@ -31,12 +30,7 @@ impl<D: Directory> Store<D> {
             }
             self.directory.unstage(name).map_err(|error| failed("unlinkat", error))?;
         }
-        // A record that came back would undo what is appended from now on.
-        let mut areas: Vec<_> = leftovers.iter().filter(|name| name.undo.is_some()).collect();
-        areas.dedup_by_key(|name| name.area);
-        for &&name in &areas {
-            self.directory.sync_staged(name).map_err(|error| failed("fsync", error))?;
-        }
+        // That a record is gone need not be durable here: the next append syncs before it writes.
         self.check_times()
     }
 

@@ -79,9 +79,12 @@ impl<D: Directory> Store<D> {
         if self.durability == Durability::Cache {
             return Ok(());
         }
-        let key = self.directory.folder_key(folder).map_err(|error| StoreError::failed("fstat", error))?;
         let sync = || self.directory.sync_folder(folder).map_err(number);
-        self.syncs.folders.join(key, sync).map_err(failed)
+        match self.directory.folder_key(folder) {
+            Ok(key) => self.syncs.folders.join(key, sync).map_err(failed),
+            // Then it is not shared.
+            Err(_) => sync().map_err(failed),
+        }
     }
 
     /// The same for what is staged.
