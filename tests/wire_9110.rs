@@ -3,8 +3,12 @@
 
 #[path = "wire_9110/check.rs"]
 mod check;
+#[path = "wire_9110/conditions.rs"]
+mod conditions;
 #[path = "wire_9110/heads.rs"]
 mod heads;
+#[path = "wire_9110/ranges.rs"]
+mod ranges;
 
 use std::sync::Arc;
 

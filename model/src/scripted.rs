@@ -17,6 +17,10 @@ pub struct Scripted {
     content: Vec<u8>,
 }
 
+/// When a file that is there was last changed: `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub const MODIFIED_SECONDS: i64 = 784_111_777;
+/// The entity tag of a file that is there.
+pub const TAG: &str = "\"1-ae1b981bc490a05-64\"";
 /// Bytes of a file that is there.
 pub const FILE_BYTES: u64 = 100;
 
@@ -24,8 +28,10 @@ impl Files for Scripted {
     fn run(&mut self, operation: Operation) -> Outcome {
         match operation {
             Operation::Open(path, condition) => self.open(&path, condition.as_deref()),
-            Operation::Delete(path, _) => decide(&path).map_or(Outcome::Deleted, failed),
-            Operation::Stage(intent) => match decide(&intent.path) {
+            Operation::Delete(path, condition) => {
+                decide(&path, condition.as_deref()).map_or(Outcome::Deleted, failed)
+            }
+            Operation::Stage(intent) => match decide(&intent.path, intent.condition.as_deref()) {
                 Some(kind) => failed(kind),
                 None => {
                     self.staged = Some(intent);
@@ -57,7 +63,7 @@ impl Files for Scripted {
 
 impl Scripted {
     fn open(&mut self, path: &FilePath, condition: Option<&Condition>) -> Outcome {
-        if let Some(kind) = decide(path) {
+        if let Some(kind) = decide(path, None) {
             return failed(kind);
         }
         let length = if path.as_bytes() == b"empty" { 0 } else { FILE_BYTES };
@@ -73,11 +79,11 @@ impl Scripted {
 
 /// Of every file so long.
 fn version(length: u64) -> Version {
-    Version { inode: 1, modified: 0, length }
+    Version { inode: 1, modified: MODIFIED_SECONDS * 1_000_000_000 + 5, length }
 }
 
 fn publish(intent: &Intent) -> Outcome {
-    match (decide(&intent.path), intent.mode) {
+    match (decide(&intent.path, intent.condition.as_deref()), intent.mode) {
         (Some(kind), _) => failed(kind),
         (None, Mode::Create) => Outcome::Created(version(1)),
         (None, _) if intent.path.as_bytes() == b"new" => Outcome::Created(version(1)),
@@ -85,10 +91,21 @@ fn publish(intent: &Intent) -> Outcome {
     }
 }
 
-fn decide(path: &FilePath) -> Option<StoreErrorKind> {
-    match path.as_bytes() {
-        b"missing" => Some(StoreErrorKind::NotFound),
-        b"full" => Some(StoreErrorKind::NoSpace),
+fn decide(path: &FilePath, condition: Option<&Condition>) -> Option<StoreErrorKind> {
+    let length = match path.as_bytes() {
+        b"new" | b"missing" => 0,
+        _ => FILE_BYTES,
+    };
+    let there = if length == 0 { There::Nothing } else { There::File(version(length)) };
+    match (path.as_bytes(), condition) {
+        (_, Some(condition)) if condition.judge(there, false) != Verdict::Holds => {
+            Some(StoreErrorKind::ConditionFails)
+        }
+        (_, Some(Condition { length: Some(demanded), .. })) if *demanded != length => {
+            Some(StoreErrorKind::LengthDiffers { length })
+        }
+        (b"missing", _) => Some(StoreErrorKind::NotFound),
+        (b"full", _) => Some(StoreErrorKind::NoSpace),
         _ => None,
     }
 }
