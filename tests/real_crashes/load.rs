@@ -30,7 +30,7 @@ pub(crate) enum Crash {
     /// The server alone: whatever it has said counts.
     Process,
     /// What it stands on. Nothing that is said while it crashes would be heard from a machine that
-    /// loses power; here it can be untrue, because ext4 and XFS may end an `fdatasync` that a
+    /// loses power; here it can be untrue, because ext4 and XFS may end a sync that a
     /// shutdown cuts short as if it had succeeded.
     Machine,
 }
