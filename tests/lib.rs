@@ -19,7 +19,7 @@ mod support {
 pub use support::answer::Answer;
 pub use support::binary::binary;
 pub use support::client::{Client, check, exchange, request};
-pub use support::mount::{Mount, may_mount, succeeds};
+pub use support::mount::{Mount, can_mount, may_mount, succeeds};
 pub use support::server::{Server, Stderr, unprivileged};
 pub use support::system::{am_root, eventually, make_fifo, open_files_max};
 pub use support::tree::{staged, tree};

@@ -28,7 +28,7 @@ fn parts(answer: &Answer) -> Vec<(usize, Vec<u8>)> {
     let mut rest = &answer.content[..];
     let mut parts = Vec::new();
     loop {
-        rest = rest.strip_prefix(delimiter.as_bytes()).expect("a delimiter");
+        rest = rest.strip_prefix(delimiter.as_bytes()).unwrap();
         if rest == b"--\r\n" {
             return parts;
         }
@@ -39,7 +39,7 @@ fn parts(answer: &Answer) -> Vec<(usize, Vec<u8>)> {
         let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
         let end = head_length + last + 1 - first;
         parts.push((first, rest[head_length..end].to_vec()));
-        rest = rest[end..].strip_prefix(b"\r\n").expect("a line end");
+        rest = rest[end..].strip_prefix(b"\r\n").unwrap();
     }
 }
 

@@ -224,7 +224,7 @@ impl Directory for Simulated {
     fn open_for_append(&self, folder: &Handle, name: &CStr) -> io::Result<Found<Handle>> {
         let mut state = self.call("open_for_append")?;
         let id = state.find(folder.id, &plain(name))?;
-        Ok(self.found(&mut state, id, Access::Write))
+        Ok(self.found(&mut state, id, Access::Both))
     }
 
     fn make_folder(&self, folder: &Handle, name: &CStr) -> io::Result<()> {

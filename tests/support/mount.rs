@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::am_root;
 
@@ -56,16 +57,29 @@ impl Drop for Mount {
     }
 }
 
-/// Whether `what` can be tried, which takes mounts and devices: by root, always. For anybody else it
-/// is skipped, with a line that says so.
+/// Whether `what` can be tried, which takes mounts and devices: by root, where the machine lets root
+/// mount at all. Elsewhere it is skipped, with a line that says so.
 #[track_caller]
 pub fn may_mount(what: &str) -> bool {
-    if !am_root() {
-        println!("{what}: skipped=1, only root can mount");
-        return false;
-    }
-    println!("{what}: skipped=0");
-    true
+    let may = can_mount();
+    println!("{what}: skipped={}", u8::from(!may));
+    may
+}
+
+/// Whether this process can mount file systems, of memory and of images.
+pub fn can_mount() -> bool {
+    static CAN_MOUNT: OnceLock<bool> = OnceLock::new();
+    *CAN_MOUNT.get_or_init(|| {
+        let home = tempfile::tempdir().expect("a temporary directory can be made");
+        let (point, image) = (home.path().join("point"), home.path().join("image"));
+        std::fs::create_dir(&point).expect("a directory can be made");
+        let in_memory = am_root() && Mount::in_memory("size=1m", &point).is_some();
+        let made = in_memory
+            && succeeds(Command::new("truncate").args(["--size", "8M"]).arg(&image))
+            && succeeds(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        let arguments = [OsStr::new("-o"), OsStr::new("loop"), image.as_os_str()];
+        made && Mount::new(&arguments, &point).is_some()
+    })
 }
 
 /// Whether a command could be run, and succeeded.

@@ -215,7 +215,7 @@ fn a_doomed_upload_is_refused_before_its_content() {
     case(&format!("PUT /files/a {{}}If-Match: TAG\r\n{asked}abc"), "100 200 open");
     case(&format!("PATCH /files/a {{}}Upload-Offset: 99\r\n{asked}"), "409 linger | upload-offset: 100");
     // One that is too long to be gathered asks before its content is read.
-    let seen = send(&format!("PUT /files/a {{}}If-Match: \"x\"\r\nContent-Length: 900000\r\n\r\n"));
+    let seen = send("PUT /files/a {}If-Match: \"x\"\r\nContent-Length: 900000\r\n\r\n");
     assert!(seen.operations.iter().any(|operation| operation.starts_with("Stage")), "{:?}", seen.operations);
 }
 

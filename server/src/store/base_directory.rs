@@ -31,12 +31,16 @@ pub struct BaseDirectory {
     /// `/proc/self/fd`, by which a descriptor that only names a file is opened for real.
     descriptors: File,
     last_change: i64,
+    /// The one that the base directory is on.
+    device: u64,
 }
 
 /// Made with this mode but for the umask, as any program's files.
 const FILE_MODE: libc::mode_t = 0o666;
 /// The same for directories.
 const FOLDER_MODE: libc::mode_t = 0o777;
+/// How often a path is resolved again that is being renamed.
+const RENAMED_MAX: usize = 8;
 /// Nanoseconds by which the kernel's own time stamps may lag behind its clock: a tick, at most.
 const KERNEL_TICK: i64 = 12_000_000;
 
@@ -76,7 +80,7 @@ impl BaseDirectory {
             // A start right behind an end: so stamps need not begin ahead of the clock.
             std::thread::sleep(Duration::from_nanos(ahead));
         }
-        Ok(BaseDirectory { base, areas, descriptors, last_change })
+        Ok(BaseDirectory { base, areas, descriptors, last_change, device: status.device })
     }
 
     /// Opens a regular file for real that `named` only names.
@@ -137,6 +141,10 @@ impl Directory for BaseDirectory {
         // For reading, because what only names a directory cannot be synced.
         let flags = libc::O_RDONLY | libc::O_DIRECTORY;
         Ok(File::from(file::open_beneath(self.base.as_fd(), or_dot(path), flags, BENEATH)?))
+    }
+
+    fn is_elsewhere(&self, folder: &File) -> bool {
+        file::status(folder.as_fd()).is_ok_and(|status| status.device != self.device)
     }
 
     fn may_change_entries(&self, folder: &File) -> io::Result<()> {
@@ -291,7 +299,11 @@ impl Directory for BaseDirectory {
     }
 
     fn resolve(&self, path: &CStr) -> io::Result<(Vec<u8>, u64)> {
-        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, WITHIN)?;
+        let open = || file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, WITHIN);
+        // openat2(2): EAGAIN where somebody renamed on the way just then.
+        let mut attempts = (0..RENAMED_MAX).map(|_| open());
+        let renamed = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        let named = attempts.find(|result| !result.as_ref().is_err_and(renamed)).unwrap_or_else(open)?;
         let (base, target) = (self.path_of(self.base.as_fd())?, self.path_of(named.as_fd())?);
         let inode = file::status(named.as_fd())?.inode;
         // The root directory's path ends in a slash, as no other does.

@@ -35,6 +35,11 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn open_folder(&self, path: &CStr) -> io::Result<Self::Folder>;
+    /// Whether what is staged would have to be copied to come into `folder`, as far as can be told at
+    /// once: whether it is on another device.
+    fn is_elsewhere(&self, _folder: &Self::Folder) -> bool {
+        false
+    }
     /// Whether entries of `folder` may be made and removed, as far as permissions tell.
     ///
     /// # Errors

@@ -52,8 +52,10 @@ impl<D: Directory> Store<D> {
         let namespace = self.locks.share_namespace();
         let reading = self.locks.read(intent.path.as_bytes());
         let pinned = reading.pinned(intent.path.as_bytes());
+        let mut elsewhere = false;
         match self.open_folder(&parent) {
             Ok(folder) => {
+                elsewhere = self.directory.is_elsewhere(&folder);
                 // An append to what is there changes no entry.
                 if self.decide(&folder, name, &intent, pinned)?.is_none() || intent.mode != Mode::Append {
                     self.directory
@@ -66,7 +68,8 @@ impl<D: Directory> Store<D> {
             Err(error) => return Err(error),
         }
         drop((reading, namespace));
-        self.begin(intent)
+        // On its own file system from the beginning, where there may be more room.
+        self.begin(intent, elsewhere.then_some(parent.as_c_str()))
     }
 
     /// An upload whose content is all here.
@@ -76,10 +79,10 @@ impl<D: Directory> Store<D> {
             // To be refused is ordinary here: that needs no staging.
             Mode::Create => self.stage(intent)?,
             Mode::Replace if intent.condition.is_some() => self.stage(intent)?,
-            Mode::Replace => self.begin(intent)?,
+            Mode::Replace => self.begin(intent, None)?,
             Mode::Append => match self.append_whole(&intent, content)? {
                 Some(outcome) => return Ok(outcome),
-                None => self.begin(intent)?,
+                None => self.begin(intent, None)?,
             },
         };
         self.add(&mut upload, content)?;
@@ -144,8 +147,8 @@ impl<D: Directory> Store<D> {
         Err(StoreError::refused(StoreErrorKind::Busy))
     }
 
-    fn begin(&self, intent: Intent) -> Result<Upload<D>, StoreError> {
-        let (entry, file) = StagedEntry::new(&self.directory, None)?;
+    fn begin(&self, intent: Intent, near: Option<&CStr>) -> Result<Upload<D>, StoreError> {
+        let (entry, file) = StagedEntry::new(&self.directory, near)?;
         Ok(Upload { intent, staged: Staged { entry, file, length: 0, ready: None } })
     }
 
