@@ -134,3 +134,30 @@ fn curl_asks_for_parts_and_goes_on_where_it_was_cut_off() {
     let code = curl(&["-z", "2 Jan 2999", "-o", "/dev/null", "-w", "%{http_code}"]);
     assert_eq!(code, b"304");
 }
+
+/// Goal: however many parts are asked for, a peer that reads nothing costs no more memory than one answer.
+/// Method: parts of 60 KB, 100 of them, for peers that read nothing; resident memory beside the number of them.
+#[test]
+fn parts_that_nobody_reads_are_not_gathered() {
+    const CLIENTS: u64 = 60;
+    let server = Server::start(&["--quiet", "--threads", "1"]);
+    fs::write(server.directory().join("a"), content(14_000_000)).unwrap();
+    let ranges: Vec<String> =
+        (0..100).map(|part| format!("{}-{}", part * 131_072, part * 131_072 + 60_000)).collect();
+    let head = format!("GET /files/a HTTP/1.1\r\nHost: h\r\nRange: bytes={}\r\n\r\n", ranges.join(","));
+    let before = server.memory_kib();
+    let clients: Vec<Client> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(&head);
+            client
+        })
+        .collect();
+    // One that is served behind them all.
+    let answer = get(&mut server.connect(), "a", "0-9");
+    assert_eq!(answer.status, 206);
+    let each = server.memory_kib().saturating_sub(before) / CLIENTS;
+    println!("ranges:unread kib_each={each}");
+    assert!(each < 250, "{each} KiB each");
+    drop(clients);
+}

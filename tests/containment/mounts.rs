@@ -3,8 +3,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use tests::{Mount, Server, eventually, may_mount, request, staged, tree};
+use http_server::store::base_directory::BaseDirectory;
+use http_server::store::directory::Directory;
+use tests::{Mount, Server, eventually, may_mount, request, staged, succeeds, tree};
 
 /// Every method on a new file in new directories below `point`, with content of `length` bytes.
 #[track_caller]
@@ -295,4 +298,49 @@ fn a_mount_with_a_link_for_the_server_s_own_directory_lets_nobody_out() {
     server = server.kill_and_restart(&["--quiet"]);
     server.connect().expect_alive();
     assert_eq!(tree(&outside), before);
+}
+
+// Every file system in memory has the same number for its root: what is synced for one is none for another.
+#[test]
+fn directories_of_two_file_systems_are_told_apart() {
+    if !may_mount("containment:keys") {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let points = ["a", "b"].map(|name| home.path().join(name));
+    let _mounts = points.clone().map(|point| {
+        fs::create_dir(&point).unwrap();
+        Mount::in_memory("size=1m", &point).unwrap()
+    });
+    let base = BaseDirectory::open(home.path()).unwrap();
+    let key = |path| base.folder_key(&base.open_folder(path).unwrap()).unwrap();
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    assert_eq!(inode(&points[0]), inode(&points[1]));
+    assert_ne!(key(c"a"), key(c"b"));
+}
+
+// Where times have whole seconds only, two versions of one length would have one tag.
+#[test]
+fn a_file_system_that_cuts_times_short_is_not_written_to() {
+    if !may_mount("containment:times") {
+        return;
+    }
+    let server = Server::start(&["--quiet"]);
+    let (point, image) = (server.directory().join("m"), server.outside("image"));
+    fs::create_dir(&point).unwrap();
+    fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    assert!(succeeds(Command::new("mkfs.ext4").args(["-q", "-I", "128"]).arg(&image)));
+    let arguments = [OsStr::new("-o"), OsStr::new("loop"), image.as_os_str()];
+    let _mount = Mount::new(&arguments, &point).unwrap();
+    fs::write(point.join("there"), "content").unwrap();
+    let mut client = server.connect();
+    for content in ["x".to_owned(), "x".repeat(600_000)] {
+        client.send(request("PUT /files/m/new", &content));
+        let answer = client.answer("PUT");
+        assert_eq!(answer.status, 403);
+        assert!(answer.text().contains("times"), "{}", answer.text());
+    }
+    client.send(request("GET /files/m/there", ""));
+    assert_eq!(client.answer("GET").text(), "content");
+    assert!(!point.join("new").exists() && staged(&point) == 0);
 }
