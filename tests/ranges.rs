@@ -158,6 +158,7 @@ fn parts_that_nobody_reads_are_not_gathered() {
     assert_eq!(answer.status, 206);
     let each = server.memory_kib().saturating_sub(before) / CLIENTS;
     println!("ranges:unread kib_each={each}");
-    assert!(each < 250, "{each} KiB each");
+    // What sockets hold is not the server's: with all parts gathered it is 35 KiB on the average.
+    assert!(each < 22, "{each} KiB each");
     drop(clients);
 }
