@@ -136,7 +136,7 @@ fn curl_asks_for_parts_and_goes_on_where_it_was_cut_off() {
 }
 
 /// Goal: however many parts are asked for, a peer that reads nothing costs no more memory than one answer.
-/// Method: parts of 60 KB, 100 of them, for peers that read nothing; resident memory beside the number of them.
+/// Method: 100 parts of 60 KB for peers that read nothing; resident memory beside the number of peers.
 #[test]
 fn parts_that_nobody_reads_are_not_gathered() {
     const CLIENTS: u64 = 60;

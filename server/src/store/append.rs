@@ -1,9 +1,10 @@
 //! Content behind the end of a file: all of it, or none.
 //!
 //! Property: nobody reads a part of an append, or one that is undone. Until its last sync readers
-//! are given the version that was there, whose length they keep to however the file grows. Where the process dies in between, a record among the staged files says what the file was: it
-//! is there, as durable as was promised, before the first byte is written, and gone before the
-//! appender hears of success.
+//! are given the version that was there, whose length they keep to however the file grows. Where the
+//! process dies in between, a record among the staged files says what the file was: it is there, as
+//! durable as was promised, before the first byte is written, and gone before the appender hears of
+//! success.
 
 use std::ffi::CStr;
 use std::io;

@@ -7,7 +7,8 @@ use std::io;
 use super::version::Version;
 
 /// A tree of files below one base directory. Each method is one system call or a few; none but
-/// [`Directory::resolve`] follows a symbolic link, none leaves the tree. Those with a body are what a file system may lack.
+/// [`Directory::resolve`] follows a symbolic link, none leaves the tree. Those with a body are what a
+/// file system may lack.
 pub trait Directory: Send + Sync + 'static {
     /// An open regular file.
     type File: Send + Sync + 'static;

@@ -10,8 +10,9 @@ use super::version::Version;
 use super::{Held, Store};
 use crate::shared::path_locks::Reading;
 
-/// How often links are looked at again that change meanwhile.
-const ATTEMPTS_MAX: usize = 8;
+/// How often links are looked at again that change meanwhile: beside a writer that does nothing but
+/// replace their target, one look in four is in vain.
+const ATTEMPTS_MAX: usize = 64;
 
 impl<D: Directory> Store<D> {
     /// Opens `path`; may wait for the disk.
