@@ -1,160 +1,106 @@
-//! Servers that die, and what is left of what they were told.
+//! Crashes at random instants of a server that is written to: of the process by `kill -9`, of the
+//! file system by a forced shutdown of an image that is mounted for the purpose.
 //!
-//! Goal: whatever instant it is, everything that was acknowledged is there, the request that was under
-//! way is wholly there or wholly not, and nothing of the server's own is left. Method: clients that
-//! write to names of their own until the connection breaks, and then read every name again from a
-//! server that was started anew on the same directory. `VERIFY=soak` lets it happen many more times.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests fails the test that it helps")]
+//! Goal: what was acknowledged is there afterwards, and what was in flight is wholly there or wholly
+//! not. Method: writers with files of their own, each of which knows what has to be in them; after
+//! each crash another server on the same directory is asked for all of them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of tests fails the test that it helps"
+)]
 
 #[path = "crash/image.rs"]
 mod image;
 #[path = "crash/load.rs"]
 mod load;
+#[path = "crash/random.rs"]
+mod random;
+#[path = "crash/reader.rs"]
+mod reader;
+#[path = "crash/tags.rs"]
+mod tags;
+#[path = "crash/tally.rs"]
+mod tally;
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use image::{FileSystem, Image};
-use load::{Files, InFlight, Random};
-use tests::{Server, am_root};
+use image::{BTRFS, EXT4, Image, Kind, Means, XFS};
+use load::{Crash, Load};
+use random::Random;
+use tests::Server;
 
-const CLIENTS: u64 = 4;
-
-/// What was found out about requests that were under way, by method: there, and absent.
-#[derive(Debug, Default)]
-struct Ledger {
-    crashes: usize,
-    acknowledged: u64,
-    under_way: BTreeMap<&'static str, [u64; 2]>,
+/// How many crashes: more where nobody waits for the result.
+fn crashes(ordinary: usize, soak: usize) -> usize {
+    if std::env::var("VERIFY").is_ok_and(|depth| depth == "soak") { soak } else { ordinary }
 }
 
-fn soak() -> bool {
-    std::env::var("VERIFY").is_ok_and(|depth| depth == "soak")
+/// Microseconds from the start of the load to the death of the server.
+const KILLS: Range<u64> = 0..60_000;
+/// The same to the crash of a file system, where syncs take their time.
+const POWER_CUTS: Range<u64> = 0..150_000;
+
+const CACHE: [&str; 3] = ["--quiet", "--durability", "cache"];
+const DISK: [&str; 3] = ["--quiet", "--durability", "disk"];
+
+#[test]
+fn a_killed_server_leaves_whole_requests() {
+    let mut random = Random::from_environment("kill");
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let mut load = Load::new(&mut random);
+    let mut server = Server::start_in(Arc::clone(&home), &CACHE);
+    for crash in 1..=crashes(100, 2_000) {
+        let instant = Duration::from_micros(random.in_range(KILLS));
+        load.run(&mut server, instant, Crash::Process, Server::kill);
+        server = load.restart(&home, if crash % 2 == 0 { &CACHE } else { &DISK });
+    }
+    load.tally.expect_at_least(200, 5, "kill");
+    let long_appends = load.tally.long_appends;
+    assert!(long_appends >= 10, "long appends in flight: {long_appends}");
 }
 
-fn random() -> Random {
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    println!("crash: seed {seed}");
-    Random(seed | 1)
+#[test]
+fn a_crash_of_ext4_loses_nothing_acknowledged() {
+    crash_file_system(&EXT4);
 }
 
-/// Lets all clients write until `crash` has happened, within `microseconds` from now. It is given a flag
-/// by which it can say that what clients hear from then on counts as not heard.
-fn write_until(
-    server: &Server,
-    files: Vec<Files>,
-    random: &mut Random,
-    microseconds: u64,
-    crash: impl FnOnce(&AtomicBool),
-) -> Vec<Files> {
-    let deaf = &AtomicBool::new(false);
-    let address = server.address();
-    std::thread::scope(|scope| {
-        let clients: Vec<_> = files
-            .into_iter()
-            .map(|files| {
-                let random = Random(random.next() | 1);
-                scope.spawn(move || load::write_until_broken(address, files, random, deaf))
-            })
-            .collect();
-        std::thread::sleep(Duration::from_micros(random.below(microseconds)));
-        crash(deaf);
-        clients.into_iter().map(|client| client.join().unwrap()).collect()
-    })
+#[test]
+fn a_crash_of_xfs_loses_nothing_acknowledged() {
+    crash_file_system(&XFS);
 }
 
-/// Reads every name, and holds it against what its client knows.
-fn check(server: &Server, files: &mut [Files], ledger: &mut Ledger) {
-    let mut client = server.connect();
-    for files in files {
-        ledger.acknowledged += std::mem::take(&mut files.acknowledged);
-        let in_flight = files.in_flight.take();
-        for (name, known) in &mut files.contents {
-            client.send(format!("GET /files/{name} HTTP/1.1\r\nHost: h\r\n\r\n"));
-            let answer = client.answer("GET");
-            let there = match answer.status {
-                200 => Some(answer.content),
-                404 => None,
-                status => panic!("{status} for {name}"),
-            };
-            match &in_flight {
-                Some(InFlight { name: begun, method, result }) if begun == name => {
-                    let (done, not) = (there == *result, there == *known);
-                    assert!(done || not, "{method} of {name} was torn: {}", load::difference(&there, known));
-                    ledger.under_way.entry(*method).or_default()[usize::from(!done)] += 1;
-                    *known = there;
-                }
-                _ => assert!(there == *known, "{name} was lost: {}", load::difference(&there, known)),
+#[test]
+fn a_crash_of_btrfs_loses_nothing_acknowledged() {
+    crash_file_system(&BTRFS);
+}
+
+fn crash_file_system(kind: &Kind) {
+    let home = Arc::new(tempfile::tempdir().unwrap());
+    let Some(mut image) = Image::new(kind, &home) else { return };
+    let mut random = Random::from_environment(kind.name);
+    let mut load = Load::new(&mut random);
+    let mut server = Server::start_in(Arc::clone(&home), &DISK);
+    for _ in 0..crashes(30, 1_000) {
+        let instant = Duration::from_micros(random.in_range(POWER_CUTS));
+        match kind.crash {
+            Means::Shutdown => {
+                let shutdown = image.shutdown();
+                load.run(&mut server, instant, Crash::Machine, |server| {
+                    shutdown.happen();
+                    server.kill();
+                });
             }
+            // First the server, because what it says while its disk is copied would be too new.
+            Means::Copy => load.run(&mut server, instant, Crash::Process, |server| {
+                server.kill();
+                image.copy();
+            }),
         }
+        drop(server);
+        image.remount();
+        server = load.restart(&home, &DISK);
     }
-    let own: Vec<_> = std::fs::read_dir(server.directory().join(".http_server")).unwrap().collect();
-    assert!(own.is_empty(), "leftovers: {own:?}");
-}
-
-#[test]
-fn killed_servers_lose_and_tear_nothing() {
-    let rounds = if soak() { 2000 } else { 60 };
-    let mut random = random();
-    for durability in ["cache", "disk"] {
-        let flags = ["--durability", durability, "--quiet"];
-        let mut ledger = Ledger::default();
-        let mut server = Server::start(&flags);
-        let mut files: Vec<Files> = (0..CLIENTS).map(Files::new).collect();
-        for _ in 0..rounds / 2 {
-            let pid = server.pid();
-            files = write_until(&server, files, &mut random, 60_000, |_| load::kill(pid));
-            assert!(files.iter().all(|files| !files.refused), "a sound file system was said to fail");
-            server = server.kill_and_restart(&flags);
-            check(&server, &mut files, &mut ledger);
-            ledger.crashes += 1;
-        }
-        println!("crash:kill durability={durability} {ledger:?}");
-        assert!(ledger.acknowledged > 20 * rounds / 2, "{ledger:?}");
-        // Each method was under way when the server died, and some requests were there, others not.
-        let [there, absent] = ledger.under_way.values().fold([0; 2], |[a, b], [c, d]| [a + c, b + d]);
-        assert!(ledger.under_way.len() == 4 && there >= 2 && absent >= 10, "{ledger:?}");
-    }
-}
-
-#[test]
-fn file_systems_that_are_shut_down_keep_what_was_acknowledged() {
-    let rounds = if soak() { 300 } else { 6 };
-    let mut random = random();
-    let (mut tried, mut skipped) = (0, 0);
-    for file_system in [FileSystem::Ext4, FileSystem::Xfs] {
-        let home = Arc::new(tempfile::tempdir().unwrap());
-        let Some(mut image) = Image::mount(file_system, &home) else {
-            println!("crash:shutdown {file_system:?} skipped");
-            skipped += 1;
-            continue;
-        };
-        let flags = ["--durability", "disk", "--quiet"];
-        let mut ledger = Ledger::default();
-        let mut files: Vec<Files> = (0..CLIENTS).map(Files::new).collect();
-        for _ in 0..rounds {
-            let server = Server::start_in(Arc::clone(&home), &flags);
-            files = write_until(&server, files, &mut random, 150_000, |deaf| {
-                // Power that is cut lets no answer out any more. A file system that is shut down lets the
-                // server go on, and XFS has fsync of a directory succeed whose changes it just gave up.
-                deaf.store(true, Ordering::SeqCst);
-                image.shut_down();
-            });
-            drop(server);
-            image.mount_again();
-            let server = Server::start_in(Arc::clone(&home), &flags);
-            check(&server, &mut files, &mut ledger);
-            ledger.crashes += 1;
-            drop(server);
-        }
-        println!("crash:shutdown {file_system:?} {ledger:?}");
-        assert!(ledger.acknowledged > rounds, "{ledger:?}");
-        tried += 1;
-    }
-    println!("crash:shutdown tried={tried} skipped={skipped}");
-    let possible = am_root() && std::env::var_os("CI").is_some();
-    assert!(!possible || skipped == 0, "`.ci/run` installs what this takes");
+    load.tally.expect_at_least(20, 1, kind.name);
 }

@@ -13,14 +13,16 @@ mod support {
     pub(crate) mod mount;
     pub(crate) mod server;
     pub(crate) mod system;
+    pub(crate) mod tree;
 }
 
 pub use support::answer::Answer;
 pub use support::binary::binary;
 pub use support::client::{Client, check, exchange, request};
-pub use support::mount::{Mount, succeeds};
+pub use support::mount::{Mount, can_mount, may_mount, succeeds};
 pub use support::server::{Server, Stderr, unprivileged};
 pub use support::system::{am_root, eventually, make_fifo, open_files_max};
+pub use support::tree::{staged, tree};
 
 /// The longest that any test waits for one thing. Far more than anything takes, so that a busy
 /// machine fails no test; and an end, so that a stuck server does.

@@ -211,8 +211,8 @@ impl Directory for Simulated {
         Ok(self.handle(&mut state, id, Access::Read))
     }
 
-    fn folder_key(&self, folder: &Handle) -> io::Result<u64> {
-        Ok(self.call("folder_key")?.live.version(folder.id).inode)
+    fn folder_key(&self, folder: &Handle) -> io::Result<(u64, u64)> {
+        Ok((0, self.call("folder_key")?.live.version(folder.id).inode))
     }
 
     fn look_up(&self, folder: &Handle, name: &CStr) -> io::Result<Entry> {
@@ -224,7 +224,7 @@ impl Directory for Simulated {
     fn open_for_append(&self, folder: &Handle, name: &CStr) -> io::Result<Found<Handle>> {
         let mut state = self.call("open_for_append")?;
         let id = state.find(folder.id, &plain(name))?;
-        Ok(self.found(&mut state, id, Access::Write))
+        Ok(self.found(&mut state, id, Access::Both))
     }
 
     fn make_folder(&self, folder: &Handle, name: &CStr) -> io::Result<()> {

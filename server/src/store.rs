@@ -45,9 +45,9 @@ pub enum Durability {
 ///
 /// Each operation takes effect at one point between its call and its return. Whoever changes a path
 /// is the only one from the check that decides to the last sync, and alone with it where something
-/// could be seen that is not final yet; an append, which can take long, pins what was there instead. Making holds a share of the namespace, so
-/// no directory is removed under it; where parents have to be made it is owned, so that no request
-/// sees them without what they are made for.
+/// could be seen that is not final yet; an append, which can take long, pins what was there instead.
+/// Making holds a share of the namespace, so no directory is removed under it; where parents have to
+/// be made it is owned, so that no request sees them without what they are made for.
 #[derive(Debug)]
 pub struct Store<D: Directory> {
     directory: Arc<D>,

@@ -1,61 +1,148 @@
-//! File systems in image files, which can be cut off from their disk as by a power cut.
+//! A file system of its own in a file, mounted by a loop device, that can be crashed: only root can
+//! have one, and only where the machine has loop devices and the file system's tools.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tests::{Mount, succeeds};
+use tests::{Mount, can_mount, eventually, succeeds};
 
-/// What an image holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum FileSystem {
-    Ext4,
-    Xfs,
+/// A kind of file system.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) crash: Means,
+    make: &'static str,
+    tools: &'static [&'static str],
+    bytes: u64,
 }
 
-/// An image that is mounted where a server looks for its directory.
+/// By what it loses what is not on its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// It is told to give up. For the server it is as if the disk were gone.
+    Shutdown,
+    /// Its disk is copied while it is mounted, and the copy is mounted in its place.
+    Copy,
+}
+
+pub(crate) const EXT4: Kind = Kind {
+    name: "ext4",
+    crash: Means::Shutdown,
+    make: "mkfs.ext4",
+    tools: &["mkfs.ext4", "xfs_io"],
+    bytes: 128 << 20,
+};
+
+/// Its tools make none that is smaller.
+pub(crate) const XFS: Kind = Kind {
+    name: "xfs",
+    crash: Means::Shutdown,
+    make: "mkfs.xfs",
+    tools: &["mkfs.xfs", "xfs_io"],
+    bytes: 300 << 20,
+};
+
+/// It cannot be told to give up.
+pub(crate) const BTRFS: Kind = Kind {
+    name: "btrfs",
+    crash: Means::Copy,
+    make: "mkfs.btrfs",
+    tools: &["mkfs.btrfs", "btrfs"],
+    bytes: 300 << 20,
+};
+
+/// An image that is mounted where a server looks for its directory; unmounted when it is dropped.
 pub(crate) struct Image {
     file: PathBuf,
-    mount_point: PathBuf,
+    point: PathBuf,
     mount: Option<Mount>,
 }
 
+/// A shutdown of a file system that is ready to happen.
+pub(crate) struct Shutdown(Child);
+
 impl Image {
-    /// Makes a file system and mounts it at `data` in `home`; nothing where that cannot be had.
-    pub(crate) fn mount(file_system: FileSystem, home: &TempDir) -> Option<Image> {
-        let (file, mount_point) = (home.path().join("image"), home.path().join("data"));
-        std::fs::create_dir(&mount_point).unwrap();
-        let (length, make) = match file_system {
-            FileSystem::Ext4 => (128 << 20, "mkfs.ext4"),
-            FileSystem::Xfs => (320 << 20, "mkfs.xfs"),
-        };
-        std::fs::File::create(&file).unwrap().set_len(length).unwrap();
-        let mut image = Image { file, mount_point, mount: None };
-        let made = succeeds(Command::new(make).arg("-q").arg(&image.file));
-        let can_be_cut_off = succeeds(Command::new("xfs_io").args(["-c", "help shutdown"]).arg(&image.file));
-        image.mount = image.try_mount().filter(|_| made && can_be_cut_off);
-        image.mount.is_some().then_some(image)
+    /// At `data` in `home`; nothing where none can be had, with a line that says so.
+    pub(crate) fn new(kind: &Kind, home: &TempDir) -> Option<Image> {
+        if let Some(reason) = what_lacks(kind) {
+            println!("crash:{} skipped=1 {reason}", kind.name);
+            return None;
+        }
+        let (file, point) = (home.path().join("image"), home.path().join("data"));
+        File::create(&file).unwrap().set_len(kind.bytes).unwrap();
+        assert!(succeeds(Command::new(kind.make).arg("-q").arg(&file)), "{}", kind.make);
+        std::fs::create_dir(&point).unwrap();
+        let mut image = Image { file, point, mount: None };
+        image.mount();
+        Some(image)
     }
 
-    /// From here on nothing reaches the disk, what is in the journal's memory neither.
-    pub(crate) fn shut_down(&mut self) {
-        // xfs_io(8): with -x also for file systems that are not XFS; without -f the log is not flushed.
+    /// Makes a shutdown ready, so that it takes little time when it is to happen.
+    pub(crate) fn shutdown(&self) -> Shutdown {
         let mut command = Command::new("xfs_io");
-        assert!(succeeds(command.args(["-x", "-c", "shutdown"]).arg(&self.mount_point)), "it is cut off");
+        // xfs_io(8): with -x also for file systems that are not XFS.
+        command.arg("-x").arg(&self.point);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        Shutdown(child.unwrap())
     }
 
-    /// As after the power has come back.
-    pub(crate) fn mount_again(&mut self) {
+    /// Copies what is on the disk.
+    pub(crate) fn copy(&self) {
+        let copied = succeeds(Command::new("cp").arg("--sparse=always").arg(&self.file).arg(self.copied()));
+        assert!(copied, "the image is copied");
+    }
+
+    fn copied(&self) -> PathBuf {
+        self.file.with_extension("copy")
+    }
+
+    /// Mounts it again, or its copy, as after a power cut: the file system recovers by its journal.
+    pub(crate) fn remount(&mut self) {
         let mount = self.mount.take().unwrap();
-        assert!(mount.unmount(), "nobody uses it any more");
-        // Unmounted already: nothing is left for it to do.
+        // A process that another test starts has all that is open here, until it runs its program.
+        eventually("nobody uses the image", || mount.unmount());
+        // Nothing is left for it to unmount when it is dropped.
         drop(mount);
-        self.mount = self.try_mount();
-        assert!(self.mount.is_some(), "it can be mounted again");
+        if self.copied().exists() {
+            std::fs::rename(self.copied(), &self.file).unwrap();
+            // The kernel remembers a later state of the file system than that of the copy.
+            assert!(succeeds(Command::new("btrfs").args(["device", "scan", "--forget"])), "btrfs forgets");
+        }
+        self.mount();
     }
 
-    fn try_mount(&self) -> Option<Mount> {
-        Mount::new(&[OsStr::new("-o"), OsStr::new("loop"), self.file.as_os_str()], &self.mount_point)
+    fn mount(&mut self) {
+        let arguments = [OsStr::new("-o"), OsStr::new("loop"), self.file.as_os_str()];
+        self.mount = Mount::new(&arguments, &self.point);
+        assert!(self.mount.is_some(), "root mounts, where there are loop devices");
     }
+}
+
+impl Shutdown {
+    /// From now on every call on the file system fails, and what its journal has not on the disk is
+    /// lost: without a flush, as by a power cut.
+    pub(crate) fn happen(mut self) {
+        let mut stdin = self.0.stdin.take().unwrap();
+        stdin.write_all(b"shutdown\n").unwrap();
+        drop(stdin);
+        let output = self.0.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "xfs_io: {output:?}");
+    }
+}
+
+/// Why no such image can be had here.
+fn what_lacks(kind: &Kind) -> Option<String> {
+    if !can_mount() {
+        return Some("nothing can be mounted".to_owned());
+    }
+    if !succeeds(Command::new("losetup").arg("--find")) {
+        return Some("no loop device".to_owned());
+    }
+    let missing = |tool: &&str| Command::new(tool).arg("--version").output().is_err();
+    let missing = kind.tools.iter().copied().find(missing)?;
+    assert!(std::env::var_os("CI").is_none(), "`.ci/run` installs {missing}");
+    Some(format!("{missing} is missing"))
 }

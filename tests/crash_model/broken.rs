@@ -24,7 +24,6 @@ pub(crate) enum Wrong {
     RecordedWrongly,
     /// Staged files stay.
     NotUnstaged,
-    TimeNotSet,
     TimeBeforeForgotten,
     NotCut,
     /// A recovery does not sync the files that it cuts.
@@ -33,7 +32,7 @@ pub(crate) enum Wrong {
     NotRecovered,
 }
 
-pub(crate) const WRONG: [Wrong; 13] = [
+pub(crate) const WRONG: [Wrong; 12] = [
     Wrong::FileNotSynced,
     Wrong::FolderNotSynced,
     Wrong::StagedNotSynced,
@@ -42,7 +41,6 @@ pub(crate) const WRONG: [Wrong; 13] = [
     Wrong::AppendNotRecorded,
     Wrong::RecordedWrongly,
     Wrong::NotUnstaged,
-    Wrong::TimeNotSet,
     Wrong::TimeBeforeForgotten,
     Wrong::NotCut,
     Wrong::RecoveredFileNotSynced,
@@ -107,7 +105,7 @@ impl Directory for Broken {
         self.inner.open_folder(path)
     }
 
-    fn folder_key(&self, folder: &Handle) -> io::Result<u64> {
+    fn folder_key(&self, folder: &Handle) -> io::Result<(u64, u64)> {
         self.inner.folder_key(folder)
     }
 
@@ -148,7 +146,7 @@ impl Directory for Broken {
     }
 
     fn set_modified(&self, file: &Handle, modified: i64) -> io::Result<()> {
-        self.unless(Wrong::TimeNotSet, || self.inner.set_modified(file, modified))
+        self.inner.set_modified(file, modified)
     }
 
     fn time(&self) -> i64 {

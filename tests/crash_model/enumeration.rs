@@ -177,7 +177,7 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         let on_the_way = on_the_way(&old, &new);
         let failed = status >= 500;
         // What cannot be exchanged or retired cannot be put back where its directory is not synced.
-        let lost = self.plain && matches!(struck, Some("sync_folder" | "folder_key")) && tree == new;
+        let lost = self.plain && matches!(struck, Some("sync_folder")) && tree == new;
         let parents = &on_the_way[..on_the_way.len() - 1];
         let as_before = tree == old || parents.contains(&tree);
         // Of a disk that died nobody reads before the next start.

@@ -117,7 +117,7 @@ fn step<D: Directory>(directory: &D, hand: &mut Hand<D>, (call, first, second, t
 
 fn keep<F>(files: &mut Vec<(F, bool)>, found: io::Result<Found<F>>, writes: bool) -> String {
     show(found.map(|found| match found {
-        Found::File(file, version) => {
+        Found::File(file, version) | Found::Shared(file, version) => {
             files.push((file, writes));
             format!("{} bytes", version.length)
         }

@@ -50,6 +50,13 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).expect("the connection is open");
     }
 
+    /// Sends a request for one method and target (`"PUT /files/a"`); reads its answer.
+    #[track_caller]
+    pub fn ask(&mut self, line: &str, content: impl AsRef<[u8]>) -> Answer {
+        self.send(request(line, content));
+        self.answer(method(line.as_bytes()))
+    }
+
     /// Reads one answer to `method`.
     #[track_caller]
     pub fn answer(&mut self, method: &str) -> Answer {
@@ -61,12 +68,30 @@ impl Client {
         answer
     }
 
+    /// One request and its answer; nothing where the connection breaks before all of that is through.
+    pub fn exchange_unless_broken(&mut self, method: &str, request: &[u8]) -> Option<Answer> {
+        self.stream.write_all(request).ok()?;
+        let mut buffer = [0; 1 << 12];
+        loop {
+            if let Some(head) = self.head_length() {
+                let answer = Answer::parse(&self.received[..head], method);
+                if (self.received.len() - head) as u64 >= answer.content_length(method) {
+                    return Some(self.answer(method));
+                }
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(count @ 1..) => self.received.extend_from_slice(&buffer[..count]),
+                _ => return None,
+            }
+        }
+    }
+
     /// Reads the head of one answer to `method`.
     #[track_caller]
     pub fn head(&mut self, method: &str) -> Answer {
         let length = loop {
-            if let Some(at) = self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                break at + 4;
+            if let Some(length) = self.head_length() {
+                break length;
             }
             let so_far = self.received.escape_ascii().to_string();
             assert!(self.receive(), "the connection ended where an answer was due, after {so_far:?}");
@@ -117,6 +142,7 @@ impl Client {
                 Ok(0) => return count,
                 Ok(more) => count += more as u64,
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("the server does not end the connection: {error}"),
             }
         }
@@ -133,6 +159,11 @@ impl Client {
     /// This side's address, as the server's log names it.
     pub fn address(&self) -> SocketAddr {
         self.stream.local_addr().expect("the connection has an address")
+    }
+
+    /// The length of the head that has come, its empty line included.
+    fn head_length(&self) -> Option<usize> {
+        self.received.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4)
     }
 
     /// Waits for more bytes; false where the server has ended the connection in order.

@@ -3,6 +3,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::am_root;
 
 /// Something that is mounted.
 #[derive(Debug)]
@@ -24,6 +27,17 @@ impl Mount {
         Mount::new(&[OsStr::new("--bind"), from.as_os_str()], point)
     }
 
+    /// A small file system of the kind `ext4` in the file `image`, which is made; bytes as `truncate` has them.
+    pub fn in_image(image: &Path, bytes: &str, point: &Path) -> Mount {
+        let made = succeeds(Command::new("truncate").args(["--size", bytes]).arg(image))
+            && succeeds(Command::new("mkfs.ext4").args(["-q", "-F", "-b", "4096", "-m", "0"]).arg(image));
+        assert!(made, "an image of {bytes} bytes");
+        // The kernel lets go of the loop device when nobody uses the file system any more.
+        let arguments = ["-t", "ext4", "-o", "loop"].map(OsStr::new);
+        let mount = Mount::new(&[&arguments[..], &[image.as_os_str()]].concat(), point);
+        mount.expect("root can mount an image")
+    }
+
     /// Makes it read-only, or writable again.
     pub fn set_read_only(&self, read_only: bool) {
         let options = if read_only { "remount,ro" } else { "remount,rw" };
@@ -41,6 +55,31 @@ impl Drop for Mount {
         // Whoever still uses it keeps it; nobody finds it any more.
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
     }
+}
+
+/// Whether `what` can be tried, which takes mounts and devices: by root, where the machine lets root
+/// mount at all. Elsewhere it is skipped, with a line that says so.
+#[track_caller]
+pub fn may_mount(what: &str) -> bool {
+    let may = can_mount();
+    println!("{what}: skipped={}", u8::from(!may));
+    may
+}
+
+/// Whether this process can mount file systems, of memory and of images.
+pub fn can_mount() -> bool {
+    static CAN_MOUNT: OnceLock<bool> = OnceLock::new();
+    *CAN_MOUNT.get_or_init(|| {
+        let home = tempfile::tempdir().expect("a temporary directory can be made");
+        let (point, image) = (home.path().join("point"), home.path().join("image"));
+        std::fs::create_dir(&point).expect("a directory can be made");
+        let in_memory = am_root() && Mount::in_memory("size=1m", &point).is_some();
+        let made = in_memory
+            && succeeds(Command::new("truncate").args(["--size", "8M"]).arg(&image))
+            && succeeds(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        let arguments = [OsStr::new("-o"), OsStr::new("loop"), image.as_os_str()];
+        made && Mount::new(&arguments, &point).is_some()
+    })
 }
 
 /// Whether a command could be run, and succeeded.

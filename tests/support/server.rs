@@ -77,12 +77,18 @@ impl Server {
         Server::launch(Command::new(binary()), home, "0", flags, Stderr::Read)
     }
 
-    /// Kills this server, and starts another one on its directory and port.
+    /// Kills this server as `kill -9` does, and waits for its end.
     #[track_caller]
-    pub fn kill_and_restart(mut self, flags: &[&str]) -> Server {
+    pub fn kill(&mut self) {
         // It may be gone already.
         let _ = self.child.kill();
         self.expect_exit();
+    }
+
+    /// Kills this server, and starts another one on its directory and port.
+    #[track_caller]
+    pub fn kill_and_restart(mut self, flags: &[&str]) -> Server {
+        self.kill();
         let port = self.address.port().to_string();
         Server::launch(Command::new(binary()), Arc::clone(&self.home), &port, flags, Stderr::Read)
     }

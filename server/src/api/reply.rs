@@ -181,7 +181,7 @@ pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
         }
         (Kind::Busy, _) => (Status::SERVICE_UNAVAILABLE, "too much work at once, come back later"),
         (Kind::TimesCutShort, _) => {
-            (Status::INTERNAL_SERVER_ERROR, "the file system does not keep times exactly enough")
+            (Status::FORBIDDEN, "the file system there does not keep times exactly enough")
         }
         (Kind::InputOutput, _) => (Status::INTERNAL_SERVER_ERROR, "an input/output error"),
         (Kind::Broken, _) => (Status::INTERNAL_SERVER_ERROR, "an internal error"),

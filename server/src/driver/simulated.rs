@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) read_to: u64,
     pub(super) open_files: usize,
     pub(super) staged: usize,
+    /// The time that was set last.
+    pub(super) modified: i64,
     /// The calls that the event loop made, and on which connection.
     pub(super) calls: Vec<(&'static str, usize)>,
     /// What the clock said last.

@@ -3,7 +3,8 @@
 //! Property: a path is changed by one at a time, nobody reads it in the moments of the change that
 //! must not be seen, and while a directory is being removed nobody makes anything. A change that
 //! takes long can pin what was there, so that readers need not wait for it. Order, so that nobody
-//! waits in a circle: the namespace before a path, to change before to be alone, and never two of any.
+//! waits in a circle: to change a path before the namespace, the namespace before to read it or to be
+//! alone with it, and never two of any. So whoever has a share of the namespace waits for no change.
 
 use super::{lock, read, write};
 use crate::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -9,10 +9,13 @@ use std::sync::PoisonError;
 use super::lock;
 use crate::sync::{Arc, Condvar, Mutex};
 
+/// What calls are told apart by: of a directory its device and inode.
+pub type RoundKey = (u64, u64);
+
 /// For each key, the call that runs and the one that is next.
 #[derive(Debug)]
 pub struct Rounds<E> {
-    keys: Mutex<BTreeMap<u64, Key<E>>>,
+    keys: Mutex<BTreeMap<RoundKey, Key<E>>>,
     ended: Condvar,
 }
 
@@ -39,7 +42,7 @@ impl<E: Clone> Rounds<E> {
     ///
     /// # Errors
     /// What that call said.
-    pub fn join(&self, key: u64, call: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    pub fn join(&self, key: RoundKey, call: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let mut keys = lock(&self.keys);
         let entry = keys.entry(key).or_insert_with(|| Key { running: false, next: empty(), present: 0 });
         entry.present += 1;
@@ -79,7 +82,7 @@ impl<E: Clone> Default for Rounds<E> {
 /// A call that runs; also one that panics comes to its end.
 struct Running<'a, E> {
     rounds: &'a Rounds<E>,
-    key: u64,
+    key: RoundKey,
 }
 
 impl<E> Drop for Running<'_, E> {
@@ -93,7 +96,7 @@ impl<E> Drop for Running<'_, E> {
     }
 }
 
-fn leave<E>(keys: &mut BTreeMap<u64, Key<E>>, key: u64) {
+fn leave<E>(keys: &mut BTreeMap<RoundKey, Key<E>>, key: RoundKey) {
     if let Some(entry) = keys.get_mut(&key) {
         entry.present -= 1;
         if entry.present == 0 {
@@ -119,14 +122,14 @@ mod tests {
     #[test]
     fn those_who_ask_meanwhile_share_one_call() {
         let (rounds, calls) = (Rounds::<i32>::new(), AtomicUsize::new(0));
-        let present = || lock(&rounds.keys).get(&7).map_or(0, |key| key.present);
+        let present = || lock(&rounds.keys).get(&(7, 0)).map_or(0, |key| key.present);
         let call = || {
             calls.fetch_add(1, Ordering::Relaxed);
             Err(5)
         };
         thread::scope(|scope| {
             scope.spawn(|| {
-                rounds.join(7, || {
+                rounds.join((7, 0), || {
                     // Ten seconds at most.
                     let asked = (0..10_000).any(|_| {
                         thread::sleep(Duration::from_millis(1));
@@ -141,7 +144,7 @@ mod tests {
                 thread::yield_now();
             }
             let (rounds, call) = (&rounds, &call);
-            let others: Vec<_> = (0..8).map(|_| scope.spawn(move || rounds.join(7, call))).collect();
+            let others: Vec<_> = (0..8).map(|_| scope.spawn(move || rounds.join((7, 0), call))).collect();
             for other in others {
                 assert_eq!(other.join().unwrap(), Err(5));
             }
@@ -154,11 +157,11 @@ mod tests {
     fn call_that_panics_holds_nobody_up() {
         let rounds = Rounds::<i32>::new();
         let panicked = thread::scope(|scope| {
-            scope.spawn(|| rounds.join(1, || std::panic::resume_unwind(Box::new(())))).join().is_err()
+            scope.spawn(|| rounds.join((1, 0), || std::panic::resume_unwind(Box::new(())))).join().is_err()
         });
         assert!(panicked);
-        assert_eq!(rounds.join(1, || Err(3)), Err(3));
-        assert_eq!(rounds.join(2, || Ok(())), Ok(()));
+        assert_eq!(rounds.join((1, 0), || Err(3)), Err(3));
+        assert_eq!(rounds.join((1, 1), || Ok(())), Ok(()));
         assert!(lock(&rounds.keys).is_empty());
     }
 }

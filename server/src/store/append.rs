@@ -1,9 +1,10 @@
 //! Content behind the end of a file: all of it, or none.
 //!
 //! Property: nobody reads a part of an append, or one that is undone. Until its last sync readers
-//! are given the version that was there, whose length they keep to however the file grows. Where the process dies in between, a record among the staged files says what the file was: it
-//! is there, as durable as was promised, before the first byte is written, and gone before the
-//! appender hears of success.
+//! are given the version that was there, whose length they keep to however the file grows. Where the
+//! process dies in between, a record among the staged files says what the file was: it is there, as
+//! durable as was promised, before the first byte is written, and gone before the appender hears of
+//! success.
 
 use std::ffi::CStr;
 use std::io;
@@ -19,7 +20,8 @@ use super::version::Version;
 use crate::shared::path_locks::Changing;
 
 impl<D: Directory> Store<D> {
-    /// Appends what is in memory, which need not be staged for that; nothing where no file is there.
+    /// Appends what is in memory, which need not be staged for that; nothing where it has to be: where
+    /// no file is there, or one with other names.
     pub(super) fn append_whole(
         &self,
         intent: &Intent,
@@ -27,13 +29,20 @@ impl<D: Directory> Store<D> {
     ) -> Result<Option<Outcome>, StoreError> {
         let (parent, name) = place(intent)?;
         let changing = self.locks.change(intent.path.as_bytes());
+        // What is refused for the sake of a directory has to be there for others, too.
+        let namespace = self.locks.share_namespace();
         let folder = match self.open_folder(&parent) {
             Ok(folder) => folder,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
         let Some(target) = self.open_for_append(&folder, name)? else { return Ok(None) };
-        demand(intent, Some(target.1))?;
+        demand(intent, Some(target.version))?;
+        if target.shared {
+            return Ok(None);
+        }
+        // It may take long. Nobody removes the file meanwhile, because its path is being changed.
+        drop(namespace);
         let write = |end: (&D::File, u64)| write_all(&*self.directory, end, content);
         self.append(&changing, &parent, &target, content.len() as u64, write)
     }
@@ -43,9 +52,10 @@ impl<D: Directory> Store<D> {
         &self,
         folder: &D::Folder,
         name: &CStr,
-    ) -> Result<Option<(D::File, Version)>, StoreError> {
+    ) -> Result<Option<AppendTarget<D>>, StoreError> {
         match self.directory.open_for_append(folder, name) {
-            Ok(Found::File(file, version)) => Ok(Some((file, version))),
+            Ok(Found::File(file, version)) => Ok(Some(AppendTarget { file, version, shared: false })),
+            Ok(Found::Shared(file, version)) => Ok(Some(AppendTarget { file, version, shared: true })),
             Ok(Found::Directory) => Err(StoreError::refused(StoreErrorKind::IsDirectory)),
             Ok(Found::Other) => Err(StoreError::refused(StoreErrorKind::NotRegular)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -59,17 +69,15 @@ impl<D: Directory> Store<D> {
         &self,
         changing: &Changing<'_, Version>,
         parent: &ParentPath,
-        (file, before): &(D::File, Version),
+        AppendTarget { file, version: before, .. }: &AppendTarget<D>,
         count: u64,
         write: impl FnOnce((&D::File, u64)) -> Result<(), StoreError>,
     ) -> Result<Option<Outcome>, StoreError> {
         if count == 0 {
             return Ok(Some(Outcome::Updated(*before)));
         }
-        // A record stayed that will cut this file at the next start: nothing is built on it.
-        if changing.pinned().is_some_and(|pinned| pinned.inode == before.inode) {
-            return Err(StoreError::refused(StoreErrorKind::InputOutput));
-        }
+        refuse_undone(changing, before)?;
+        self.refuse_unsynced_area()?;
         let record = match self.directory.record_undo(parent.as_c_str(), file, *before) {
             // linkat(2): what has no name any more gets none.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -80,9 +88,9 @@ impl<D: Directory> Store<D> {
         let written = self
             .sync_area(record.name()?)
             .and_then(|()| write((file, before.length)))
-            .and_then(|()| self.stamp(file));
+            .and_then(|()| self.stamp_appended(file));
         let error = match written {
-            Ok(version) => match self.finish_append(file, before, record) {
+            Ok(version) => match self.finish_append(parent, file, before, record) {
                 Ok(()) => {
                     changing.alone().unpin();
                     return Ok(Some(Outcome::Updated(version)));
@@ -110,6 +118,7 @@ impl<D: Directory> Store<D> {
     /// All is written: the append is final when its record is gone.
     fn finish_append(
         &self,
+        parent: &ParentPath,
         file: &D::File,
         before: &Version,
         record: StagedEntry<D>,
@@ -122,15 +131,50 @@ impl<D: Directory> Store<D> {
             record.keep();
             return Err(unfinished(error, false));
         }
-        let (error, recorded) = match record.remove().map(|()| self.sync_area(name)) {
+        let error = match record.remove().map(|()| self.sync_area(name)) {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => (error, false),
-            Err(error) => (error, true),
+            Ok(Err(error)) => error,
+            Err(error) => {
+                // The record stays, and says the same.
+                let _ = self.restore(file, before.length, before.modified);
+                return Err(unfinished(error, false));
+            }
         };
+        // Again, for as long as it takes to cut the file.
+        let record = self.directory.record_undo(parent.as_c_str(), file, *before);
+        let record = record.map(|record| StagedEntry::of(&self.directory, record));
         let restored = self.restore(file, before.length, before.modified);
-        let undone = restored.and_then(|()| self.sync_content(file)).is_ok() && !recorded;
-        Err(unfinished(error, undone))
+        let undone = restored.and_then(|()| self.sync_content(file)).is_ok();
+        match record {
+            Ok(record) if undone => {
+                let undone = record.remove().is_ok();
+                Err(unfinished(error, undone))
+            }
+            Ok(record) => {
+                record.keep();
+                Err(unfinished(error, false))
+            }
+            Err(_) => Err(unfinished(error, undone)),
+        }
     }
+}
+
+/// A record may have stayed that will cut this file at the next start: nothing is built on it.
+pub(super) fn refuse_undone(changing: &Changing<'_, Version>, version: &Version) -> Result<(), StoreError> {
+    match changing.pinned() {
+        Some(pinned) if pinned.inode == version.inode => {
+            Err(StoreError::refused(StoreErrorKind::InputOutput))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file that is appended to.
+pub(super) struct AppendTarget<D: Directory> {
+    pub(super) file: D::File,
+    pub(super) version: Version,
+    /// It has other names, which are other files to a client.
+    pub(super) shared: bool,
 }
 
 /// An append that failed at its end.

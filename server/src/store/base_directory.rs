@@ -31,14 +31,18 @@ pub struct BaseDirectory {
     /// `/proc/self/fd`, by which a descriptor that only names a file is opened for real.
     descriptors: File,
     last_change: i64,
+    /// The one that the base directory is on.
+    device: u64,
 }
 
 /// Made with this mode but for the umask, as any program's files.
 const FILE_MODE: libc::mode_t = 0o666;
 /// The same for directories.
 const FOLDER_MODE: libc::mode_t = 0o777;
+/// How often a path is resolved again that is being renamed.
+const RENAMED_MAX: usize = 8;
 /// Nanoseconds by which the kernel's own time stamps may lag behind its clock: a tick, at most.
-const KERNEL_TICK: i64 = 20_000_000;
+const KERNEL_TICK: i64 = 12_000_000;
 
 impl BaseDirectory {
     /// Makes `path` ready to be served: makes it where it is missing, makes sure that no other
@@ -62,11 +66,13 @@ impl BaseDirectory {
         let mut name = Name::default();
         let name = name.numbered("", descriptor_number(base.as_fd()));
         file::open_at(descriptors.as_fd(), name, libc::O_PATH | libc::O_DIRECTORY, 0).map_err(no_proc)?;
-        let staging = open_staging(path, base.as_fd())?;
+        let (staging, made) = open_staging(path, base.as_fd())?;
         let call = |name| move |error| OpenError::call(path, name, error);
         let status = file::status(staging.as_fd()).map_err(call("fstat"))?;
         let areas = base.try_clone().and_then(|base| Areas::open(base, staging)).map_err(call("readdir"))?;
-        let last_change = status.modified.saturating_add(KERNEL_TICK).max(areas.reserved_times());
+        // Where nothing was ever staged, no time was ever given.
+        let last_change = if made { 0 } else { status.modified.saturating_add(KERNEL_TICK) };
+        let last_change = last_change.max(areas.reserved_times());
         let ahead = last_change.saturating_sub(clock::unix_nanoseconds());
         if let Ok(ahead @ 1..) = u64::try_from(ahead)
             && ahead <= KERNEL_TICK as u64
@@ -74,7 +80,7 @@ impl BaseDirectory {
             // A start right behind an end: so stamps need not begin ahead of the clock.
             std::thread::sleep(Duration::from_nanos(ahead));
         }
-        Ok(BaseDirectory { base, areas, descriptors, last_change })
+        Ok(BaseDirectory { base, areas, descriptors, last_change, device: status.device })
     }
 
     /// Opens a regular file for real that `named` only names.
@@ -90,7 +96,12 @@ impl BaseDirectory {
         let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY;
         let descriptor = name.numbered("", descriptor_number(named.as_fd()));
         let file = file::open_at(self.descriptors.as_fd(), descriptor, flags, 0)?;
-        Ok(Found::File(File::from(file), version))
+        let shared = status.names > 1 && flags & libc::O_ACCMODE != libc::O_RDONLY;
+        Ok(if shared {
+            Found::Shared(File::from(file), version)
+        } else {
+            Found::File(File::from(file), version)
+        })
     }
 
     /// Calls with the place of a staged file.
@@ -132,12 +143,17 @@ impl Directory for BaseDirectory {
         Ok(File::from(file::open_beneath(self.base.as_fd(), or_dot(path), flags, BENEATH)?))
     }
 
+    fn is_elsewhere(&self, folder: &File) -> bool {
+        file::status(folder.as_fd()).is_ok_and(|status| status.device != self.device)
+    }
+
     fn may_change_entries(&self, folder: &File) -> io::Result<()> {
         file::may_change_entries(folder.as_fd())
     }
 
-    fn folder_key(&self, folder: &File) -> io::Result<u64> {
-        Ok(file::status(folder.as_fd())?.inode)
+    fn folder_key(&self, folder: &File) -> io::Result<(u64, u64)> {
+        let status = file::status(folder.as_fd())?;
+        Ok((status.device, status.inode))
     }
 
     fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Entry> {
@@ -147,7 +163,13 @@ impl Directory for BaseDirectory {
     fn open_for_append(&self, folder: &File, name: &CStr) -> io::Result<Found<File>> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         let named = file::open_beneath(folder.as_fd(), name, flags, BENEATH)?;
-        self.reopen(&named, libc::O_WRONLY)
+        // For reading too: what has other names is copied.
+        match self.reopen(&named, libc::O_RDWR) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.reopen(&named, libc::O_WRONLY)
+            }
+            result => result,
+        }
     }
 
     fn make_folder(&self, folder: &File, name: &CStr) -> io::Result<()> {
@@ -276,16 +298,21 @@ impl Directory for BaseDirectory {
         Ok(File::from(self.staged(staged, open)?))
     }
 
-    fn resolve(&self, path: &CStr) -> io::Result<Vec<u8>> {
-        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, WITHIN)?;
+    fn resolve(&self, path: &CStr) -> io::Result<(Vec<u8>, u64)> {
+        let open = || file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, WITHIN);
+        // openat2(2): EAGAIN where somebody renamed on the way just then.
+        let mut attempts = (0..RENAMED_MAX).map(|_| open());
+        let renamed = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        let named = attempts.find(|result| !result.as_ref().is_err_and(renamed)).unwrap_or_else(open)?;
         let (base, target) = (self.path_of(self.base.as_fd())?, self.path_of(named.as_fd())?);
+        let inode = file::status(named.as_fd())?.inode;
         // The root directory's path ends in a slash, as no other does.
         let base = base.strip_suffix(b"/").unwrap_or(&base);
         match target.strip_prefix(base) {
-            Some([]) => Ok(Vec::new()),
-            Some([b'/', target @ ..]) => Ok(target.to_vec()),
+            Some([]) => Ok((Vec::new(), inode)),
+            Some([b'/', target @ ..]) => Ok((target.to_vec(), inode)),
             // It was moved out of the tree since.
-            _ => Err(io::ErrorKind::NotFound.into()),
+            _ => Err(io::Error::from_raw_os_error(libc::ENOENT)),
         }
     }
 

@@ -7,7 +7,8 @@ use std::io;
 use super::version::Version;
 
 /// A tree of files below one base directory. Each method is one system call or a few; none but
-/// [`Directory::resolve`] follows a symbolic link, none leaves the tree. Those with a body are what a file system may lack.
+/// [`Directory::resolve`] follows a symbolic link, none leaves the tree. Those with a body are what a
+/// file system may lack.
 pub trait Directory: Send + Sync + 'static {
     /// An open regular file.
     type File: Send + Sync + 'static;
@@ -35,6 +36,11 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn open_folder(&self, path: &CStr) -> io::Result<Self::Folder>;
+    /// Whether what is staged would have to be copied to come into `folder`, as far as can be told at
+    /// once: whether it is on another device.
+    fn is_elsewhere(&self, _folder: &Self::Folder) -> bool {
+        false
+    }
     /// Whether entries of `folder` may be made and removed, as far as permissions tell.
     ///
     /// # Errors
@@ -42,11 +48,11 @@ pub trait Directory: Send + Sync + 'static {
     fn may_change_entries(&self, _folder: &Self::Folder) -> io::Result<()> {
         Ok(())
     }
-    /// Tells this directory from every other: its inode's number.
+    /// Tells this directory from every other: its device and inode.
     ///
     /// # Errors
     /// See [`Directory::read`].
-    fn folder_key(&self, folder: &Self::Folder) -> io::Result<u64>;
+    fn folder_key(&self, folder: &Self::Folder) -> io::Result<(u64, u64)>;
     /// What `name` is; a symbolic link is not followed.
     ///
     /// # Errors
@@ -170,11 +176,12 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn open_staged(&self, staged: StagedName) -> io::Result<Self::File>;
-    /// The path to which links in the base directory lead from `path`, relative to it.
+    /// The path to which links in the base directory lead from `path`, relative to it, and the number
+    /// of the inode that is there. The path may be that of something else by now.
     ///
     /// # Errors
     /// What stands in the way; `Unsupported` where links are never followed.
-    fn resolve(&self, _path: &CStr) -> io::Result<Vec<u8>> {
+    fn resolve(&self, _path: &CStr) -> io::Result<(Vec<u8>, u64)> {
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Removes the file `name`.
@@ -203,6 +210,8 @@ pub enum Wait {
 pub enum Found<F> {
     /// A regular file, open, and what it was when it was opened.
     File(F, Version),
+    /// The same, to be written to, where it has other names beside this one.
+    Shared(F, Version),
     /// A directory.
     Directory,
     /// Neither: it was not opened.

@@ -134,7 +134,16 @@ impl StoreError {
 impl StoreErrorKind {
     /// What an error of the system means, where the call has no meaning of its own for it.
     fn of(error: &io::Error) -> StoreErrorKind {
-        match error.raw_os_error().unwrap_or(0) {
+        let number = error.raw_os_error().unwrap_or(match error.kind() {
+            io::ErrorKind::NotFound => libc::ENOENT,
+            io::ErrorKind::CrossesDevices => libc::EXDEV,
+            io::ErrorKind::ResourceBusy => libc::EBUSY,
+            io::ErrorKind::StorageFull => libc::ENOSPC,
+            // An offset beyond what the system counts in.
+            io::ErrorKind::InvalidInput => libc::EFBIG,
+            _ => 0,
+        });
+        match number {
             libc::ENOENT => StoreErrorKind::NotFound,
             libc::ENOTDIR => StoreErrorKind::ParentIsFile,
             libc::EEXIST => StoreErrorKind::FileExists,

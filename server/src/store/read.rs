@@ -10,8 +10,9 @@ use super::version::Version;
 use super::{Held, Store};
 use crate::shared::path_locks::Reading;
 
-/// How often links are looked at again that change meanwhile.
-const ATTEMPTS_MAX: usize = 8;
+/// How often links are looked at again that change meanwhile: beside a writer that does nothing but
+/// replace their target, one look in four is in vain.
+const ATTEMPTS_MAX: usize = 64;
 
 impl<D: Directory> Store<D> {
     /// Opens `path`; may wait for the disk.
@@ -44,6 +45,9 @@ impl<D: Directory> Store<D> {
                 return None;
             }
         }
+        if matches!(result, Ok(Found::Directory)) {
+            return None;
+        }
         *held = Held::Nothing;
         Some(self.opened(path, result, condition, held))
     }
@@ -54,8 +58,19 @@ impl<D: Directory> Store<D> {
         condition: Option<&Condition>,
         held: &mut Held<D>,
     ) -> Result<Outcome, StoreError> {
-        let reading = self.locks.read(path.as_bytes());
-        let result = pinned(self.directory.open_file(path.as_c_str(), Wait::Allowed), &reading, path);
+        let open = || {
+            let reading = self.locks.read(path.as_bytes());
+            pinned(self.directory.open_file(path.as_c_str(), Wait::Allowed), &reading, path)
+        };
+        let result = match open() {
+            // It may have been made a moment ago, for a file that is not there yet: nobody has seen it
+            // before that file.
+            Ok(Found::Directory) => {
+                let _namespace = self.locks.share_namespace();
+                open()
+            }
+            result => result,
+        };
         self.opened(path, result, condition, held)
     }
 
@@ -70,18 +85,28 @@ impl<D: Directory> Store<D> {
         let mut attempts_left = ATTEMPTS_MAX;
         loop {
             attempts_left -= 1;
-            let target = match self.directory.resolve(path.as_c_str()) {
-                Ok(target) => target,
-                Err(error) => return Err(StoreError::failed("openat2", error)),
+            let (target, inode) = self
+                .directory
+                .resolve(path.as_c_str())
+                .map_err(|error| StoreError::failed("openat2", error))?;
+            let result = match FilePath::of_names(&target, path.names_directory()) {
+                Some(target) => self.open_without_links(&target, condition, held),
+                // Links to what the server keeps for itself lead nowhere. So do, for a moment, those to
+                // a file that is just being replaced.
+                None => Err(StoreError::refused(StoreErrorKind::Denied)),
             };
-            // Links to what the server keeps for itself lead nowhere.
-            let Some(target) = FilePath::of_names(&target, path.names_directory()) else {
-                return Err(StoreError::refused(StoreErrorKind::Denied));
+            // Was it moved since, or something else put in its place? Then where do they lead now?
+            let same = match &result {
+                Ok(Outcome::Opened(version) | Outcome::NotModified(version)) => version.inode == inode,
+                Ok(_) => true,
+                Err(error) => !has_moved(error) && error.kind != StoreErrorKind::Denied,
             };
-            match self.open_without_links(&target, condition, held) {
-                // It was moved, or a link put in its place: where do they lead now?
-                Err(error) if attempts_left > 0 && has_moved(&error) => {}
-                result => return result,
+            if same || attempts_left == 0 && result.is_err() {
+                return result;
+            }
+            *held = Held::Nothing;
+            if attempts_left == 0 {
+                return Err(StoreError::refused(StoreErrorKind::Busy));
             }
         }
     }
@@ -96,10 +121,10 @@ impl<D: Directory> Store<D> {
     ) -> Result<Outcome, StoreError> {
         match result {
             // Where only a directory can be meant, a file is not what was asked for.
-            Ok(Found::File(..)) if path.names_directory() => {
+            Ok(Found::File(..) | Found::Shared(..)) if path.names_directory() => {
                 Err(StoreError::refused(StoreErrorKind::NotFound))
             }
-            Ok(Found::File(file, version)) => {
+            Ok(Found::File(file, version) | Found::Shared(file, version)) => {
                 let judge = |condition: &Condition| condition.judge(There::File(version), true);
                 match condition.map_or(Verdict::Holds, judge) {
                     Verdict::Holds => {

@@ -42,8 +42,8 @@ impl<D: Directory> Store<D> {
         name: &CStr,
         condition: Option<&Condition>,
     ) -> Result<bool, StoreError> {
-        let _namespace = self.locks.share_namespace();
         let changing = self.locks.change(path.as_bytes());
+        let _namespace = self.locks.share_namespace();
         let folder = self.open_folder(parent)?;
         match self.directory.look_up(&folder, name) {
             Ok(Entry::File(_)) if path.names_directory() => {
@@ -52,8 +52,9 @@ impl<D: Directory> Store<D> {
             Ok(Entry::File(version)) => {
                 let pinned = changing.pinned().filter(|pinned| pinned.inode == version.inode);
                 demand(condition, There::File(pinned.unwrap_or(version)))?;
-                let _alone = changing.alone();
+                let mut alone = changing.alone();
                 self.remove_name(parent, &folder, name)?;
+                alone.unpin();
                 Ok(true)
             }
             Ok(Entry::Directory) => Ok(false),
@@ -82,6 +83,13 @@ impl<D: Directory> Store<D> {
                 removed(self.directory.remove_file(folder, name))?;
                 self.sync_entries(folder)
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let still_there = self.directory.look_up(folder, name).is_ok();
+                let error = StoreError::failed("renameat2", error);
+                // Then it is our own directory that is gone.
+                let kind = if still_there { StoreErrorKind::InputOutput } else { error.kind };
+                Err(StoreError { kind, ..error })
+            }
             Err(error) => Err(StoreError::failed("renameat2", error)),
         }
     }
@@ -94,8 +102,8 @@ impl<D: Directory> Store<D> {
         name: &CStr,
         condition: Option<&Condition>,
     ) -> Result<(), StoreError> {
-        let _namespace = self.locks.own_namespace();
         let changing = self.locks.change(path.as_bytes());
+        let _namespace = self.locks.own_namespace();
         let _alone = changing.alone();
         let folder = self.open_folder(parent)?;
         demand(condition, There::Directory)?;

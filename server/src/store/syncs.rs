@@ -1,10 +1,11 @@
 //! Stable storage: what was promised to survive is put there before anybody hears of it.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::directory::{Directory, StagedName};
-use super::operation::StoreError;
+use super::operation::{StoreError, StoreErrorKind};
 use super::version::Version;
 use super::{Durability, Store};
 use crate::shared::rounds::Rounds;
@@ -26,31 +27,60 @@ pub(super) struct Syncs {
     folders: Rounds<i32>,
     /// The same for the places of staged files.
     areas: Rounds<i32>,
+    /// One of those has failed.
+    area_failed: AtomicBool,
 }
 
 impl Syncs {
     pub(super) fn new(directory: &impl Directory) -> Syncs {
         let stamps = Stamps::after(directory.last_change());
-        Syncs { stamps, reserved: Mutex::new(i64::MIN), folders: Rounds::new(), areas: Rounds::new() }
+        Syncs {
+            stamps,
+            reserved: Mutex::new(i64::MIN),
+            folders: Rounds::new(),
+            areas: Rounds::new(),
+            area_failed: AtomicBool::new(false),
+        }
     }
 }
 
 impl<D: Directory> Store<D> {
-    /// Gives the file a modification time that no other has, and says what it is by that.
-    pub(super) fn stamp(&self, file: &D::File) -> Result<Version, StoreError> {
+    /// Gives a staged file, which nobody else touches, a modification time that no other has, and says
+    /// what it is by that.
+    pub(super) fn stamp_staged(&self, file: &D::File) -> Result<Version, StoreError> {
+        let modified = self.next_time()?;
+        self.directory.set_modified(file, modified).map_err(|error| StoreError::failed("futimens", error))?;
+        let version = self.version(file)?;
+        // A file system of old: two versions of a file could look alike.
+        if version.modified != modified {
+            return Err(StoreError::refused(StoreErrorKind::TimesCutShort));
+        }
+        Ok(version)
+    }
+
+    /// The same for a file that was appended to, which makes it a new version at any rate.
+    pub(super) fn stamp_appended(&self, file: &D::File) -> Result<Version, StoreError> {
+        match self.directory.set_modified(file, self.next_time()?) {
+            // utimensat(2): only the owner may set it.
+            Err(error) if error.raw_os_error() != Some(libc::EPERM) => {
+                Err(StoreError::failed("futimens", error))
+            }
+            _ => self.version(file),
+        }
+    }
+
+    fn version(&self, file: &D::File) -> Result<Version, StoreError> {
+        self.directory.version(file).map_err(|error| StoreError::failed("fstat", error))
+    }
+
+    /// A time that was given to no file.
+    fn next_time(&self) -> Result<i64, StoreError> {
         let now = self.directory.time();
         let modified = self.syncs.stamps.next(now);
         if modified.saturating_sub(now) > AHEAD_MAX {
             self.reserve(modified)?;
         }
-        match self.directory.set_modified(file, modified) {
-            Ok(()) => {}
-            // utimensat(2): only the owner may set it. Then the file is somebody else's, and was
-            // appended to, by which its version is a new one at any rate.
-            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {}
-            Err(error) => return Err(StoreError::failed("futimens", error)),
-        }
-        self.directory.version(file).map_err(|error| StoreError::failed("fstat", error))
+        Ok(modified)
     }
 
     /// The clock was set back: its time no longer tells the next start what has been given.
@@ -93,7 +123,19 @@ impl<D: Directory> Store<D> {
             return Ok(());
         }
         let sync = || self.directory.sync_staged(staged).map_err(number);
-        self.syncs.areas.join(staged.area.into(), sync).map_err(failed)
+        self.syncs.areas.join((0, staged.area.into()), sync).map_err(|number| {
+            self.syncs.area_failed.store(true, Ordering::Relaxed);
+            failed(number)
+        })
+    }
+
+    /// The places of staged files stay open, and what a sync says that follows one that failed means
+    /// nothing: a record that seems to be gone could come back, and undo what was acknowledged.
+    pub(super) fn refuse_unsynced_area(&self) -> Result<(), StoreError> {
+        if self.syncs.area_failed.load(Ordering::Relaxed) {
+            return Err(StoreError::refused(StoreErrorKind::InputOutput));
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 
 use super::Store;
+use super::append::{AppendTarget, refuse_undone};
 use super::condition::{There, Verdict};
 use super::content::{copy_all, write_all};
 use super::directory::{Directory, Entry};
@@ -47,10 +48,14 @@ impl<D: Directory> Store<D> {
     /// at again when it is published.
     pub(super) fn stage(&self, intent: Intent) -> Result<Upload<D>, StoreError> {
         let (parent, name) = place(&intent)?;
+        // What is refused for the sake of a directory has to be there for others, too.
+        let namespace = self.locks.share_namespace();
         let reading = self.locks.read(intent.path.as_bytes());
         let pinned = reading.pinned(intent.path.as_bytes());
+        let mut elsewhere = false;
         match self.open_folder(&parent) {
             Ok(folder) => {
+                elsewhere = self.directory.is_elsewhere(&folder);
                 // An append to what is there changes no entry.
                 if self.decide(&folder, name, &intent, pinned)?.is_none() || intent.mode != Mode::Append {
                     self.directory
@@ -62,8 +67,9 @@ impl<D: Directory> Store<D> {
             Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
             Err(error) => return Err(error),
         }
-        drop(reading);
-        self.begin(intent)
+        drop((reading, namespace));
+        // On its own file system from the beginning, where there may be more room.
+        self.begin(intent, elsewhere.then_some(parent.as_c_str()))
     }
 
     /// An upload whose content is all here.
@@ -73,10 +79,10 @@ impl<D: Directory> Store<D> {
             // To be refused is ordinary here: that needs no staging.
             Mode::Create => self.stage(intent)?,
             Mode::Replace if intent.condition.is_some() => self.stage(intent)?,
-            Mode::Replace => self.begin(intent)?,
+            Mode::Replace => self.begin(intent, None)?,
             Mode::Append => match self.append_whole(&intent, content)? {
                 Some(outcome) => return Ok(outcome),
-                None => self.begin(intent)?,
+                None => self.begin(intent, None)?,
             },
         };
         self.add(&mut upload, content)?;
@@ -104,9 +110,9 @@ impl<D: Directory> Store<D> {
         // `staged` is dropped last of all: freeing what is left of it holds nobody up.
         for _ in 0..ATTEMPTS_MAX {
             {
-                let namespace = self.locks.share_namespace();
                 let changing = self.locks.change(intent.path.as_bytes());
                 let at = Target { changing, parent: &parent, name };
+                let namespace = self.locks.share_namespace();
                 match self.open_folder(&parent) {
                     Ok(folder) => match self.put(&mut staged, &folder, &intent, &at, namespace)? {
                         Attempt::Done(outcome) => return Ok(outcome),
@@ -124,9 +130,9 @@ impl<D: Directory> Store<D> {
             }
             // Alone until the file is there: no request sees its parents without it, and none puts
             // anything into one before it is as durable as its content will be.
-            let namespace = self.locks.own_namespace();
             let changing = self.locks.change(intent.path.as_bytes());
             let at = Target { changing, parent: &parent, name };
+            let namespace = self.locks.own_namespace();
             match self.make_parents(&parent) {
                 Ok(folder) => match self.put(&mut staged, &folder, &intent, &at, namespace)? {
                     Attempt::Done(outcome) => return Ok(outcome),
@@ -141,8 +147,8 @@ impl<D: Directory> Store<D> {
         Err(StoreError::refused(StoreErrorKind::Busy))
     }
 
-    fn begin(&self, intent: Intent) -> Result<Upload<D>, StoreError> {
-        let (entry, file) = StagedEntry::new(&self.directory, None)?;
+    fn begin(&self, intent: Intent, near: Option<&CStr>) -> Result<Upload<D>, StoreError> {
+        let (entry, file) = StagedEntry::new(&self.directory, near)?;
         Ok(Upload { intent, staged: Staged { entry, file, length: 0, ready: None } })
     }
 
@@ -178,7 +184,10 @@ impl<D: Directory> Store<D> {
                     return Ok(Attempt::Contended);
                 };
                 // Another program may have put another file there since.
-                demand(intent, Some(target.1))?;
+                demand(intent, Some(target.version))?;
+                if target.shared {
+                    return self.append_to_copy(staged, &target, folder, at);
+                }
                 // The copy may take long. No request can remove the file or its parents meanwhile,
                 // because the path is locked.
                 drop(namespace);
@@ -197,6 +206,31 @@ impl<D: Directory> Store<D> {
                 published
             }
         }
+    }
+
+    /// A file with other names is not changed where it is, as little as when it is replaced: what is
+    /// put in its place is a copy with the content behind it.
+    fn append_to_copy(
+        &self,
+        staged: &Staged<D>,
+        target: &AppendTarget<D>,
+        folder: &D::Folder,
+        at: &Target<'_>,
+    ) -> Result<Attempt, StoreError> {
+        let AppendTarget { file: old, version, .. } = target;
+        if staged.length == 0 {
+            return Ok(Attempt::Done(Outcome::Updated(*version)));
+        }
+        refuse_undone(&at.changing, version)?;
+        let elsewhere = staged.entry.name()?.area != 0;
+        let (entry, file) = StagedEntry::new(&self.directory, elsewhere.then_some(at.parent.as_c_str()))?;
+        copy_all(&*self.directory, old, version.length, (&file, 0))?;
+        copy_all(&*self.directory, &staged.file, staged.length, (&file, version.length))?;
+        let length = version.length + staged.length;
+        let mut copy = Staged { entry, file, length, ready: None };
+        let version = self.make_ready(&mut copy)?;
+        let _alone = at.changing.alone();
+        self.publish_over((&mut copy.entry, version), folder, at.name)
     }
 
     /// The file that is there and that the upload may change; an error where it is refused.
@@ -299,7 +333,7 @@ impl<D: Directory> Store<D> {
         if let Some(version) = staged.ready {
             return Ok(version);
         }
-        let version = self.stamp(&staged.file)?;
+        let version = self.stamp_staged(&staged.file)?;
         self.sync_content(&staged.file)?;
         staged.ready = Some(version);
         Ok(version)

@@ -23,6 +23,10 @@ pub struct Status {
     pub length: u64,
     /// The number of the inode.
     pub inode: u64,
+    /// The device that it is on.
+    pub device: u64,
+    /// How many names it has.
+    pub names: u64,
     /// When its content was last changed, in nanoseconds since 1970; the nearest that 64 bits hold.
     pub modified: i64,
 }
@@ -101,6 +105,8 @@ fn from_stat(status: &libc::stat) -> Status {
         format: status.st_mode & libc::S_IFMT,
         length: u64::try_from(status.st_size).unwrap_or(0),
         inode: status.st_ino,
+        device: status.st_dev,
+        names: status.st_nlink,
         modified: status.st_mtime.saturating_mul(NANOSECONDS).saturating_add(status.st_mtime_nsec),
     }
 }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::ops::Range;
 
 use super::{AfterFile, Common, Duty, Next, Session, Step};
+use crate::connection::OUTPUT_BYTES_BATCH;
 use crate::driver::network::Network;
 use crate::driver::pool::{PIECE_BYTES_MAX, Task};
 use crate::driver::slots::Token;
@@ -87,6 +88,11 @@ impl<S, D: Directory> Session<S, D> {
     where
         N: Network<D, Socket = S>,
     {
+        if common.output.bytes.len() >= OUTPUT_BYTES_BATCH {
+            // Of many parts no more is gathered than of many answers.
+            self.duty = Duty::CopyFile(range.clone());
+            self.send_output(token, common, false)?;
+        }
         while range.start < range.end {
             let Held::File(file) = &self.held else { return Break(Next::Close) };
             let (begin, length) = (common.output.bytes.len(), range.end - range.start);

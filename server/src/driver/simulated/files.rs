@@ -81,8 +81,8 @@ impl Directory for Simulated {
         Ok(())
     }
 
-    fn folder_key(&self, (): &()) -> io::Result<u64> {
-        Ok(0)
+    fn folder_key(&self, (): &()) -> io::Result<(u64, u64)> {
+        Ok((0, 0))
     }
 
     fn look_up(&self, (): &(), _name: &CStr) -> io::Result<Entry> {
@@ -111,10 +111,11 @@ impl Directory for Simulated {
     }
 
     fn version(&self, _file: &OpenFile) -> io::Result<Version> {
-        Ok(Version { inode: 1, modified: 0, length: 0 })
+        Ok(Version { inode: 1, modified: self.lock().modified, length: 0 })
     }
 
-    fn set_modified(&self, _file: &OpenFile, _modified: i64) -> io::Result<()> {
+    fn set_modified(&self, _file: &OpenFile, modified: i64) -> io::Result<()> {
+        self.lock().modified = modified;
         Ok(())
     }
 

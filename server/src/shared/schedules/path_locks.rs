@@ -58,8 +58,9 @@ impl Tree {
 
     /// Makes `path`, if its directory is there.
     fn make(&self, path: &[u8]) {
+        let changing = self.locks.change(path);
         let _namespace = self.locks.share_namespace();
-        let _changing = self.locks.change(path);
+        let _alone = changing.alone();
         if self.directory_is_there.load(Ordering::Relaxed) {
             self.entries.fetch_add(1, Ordering::Relaxed);
         }
@@ -67,8 +68,9 @@ impl Tree {
 
     /// Removes the directory, if it is empty.
     fn remove_directory(&self) {
+        let changing = self.locks.change(b"d");
         let _namespace = self.locks.own_namespace();
-        let _changing = self.locks.change(b"d");
+        let _alone = changing.alone();
         if self.entries.load(Ordering::Relaxed) == 0 {
             self.directory_is_there.store(false, Ordering::Relaxed);
         }

@@ -19,7 +19,7 @@ struct Disk {
 impl Disk {
     fn change_and_sync(&self) {
         let change = self.changed.fetch_add(1, Ordering::SeqCst) + 1;
-        let result = self.rounds.join(1, || {
+        let result = self.rounds.join((1, 0), || {
             assert_eq!(self.running.fetch_add(1, Ordering::SeqCst), 0, "two calls at once");
             self.calls.fetch_add(1, Ordering::SeqCst);
             self.synced.store(self.changed.load(Ordering::SeqCst), Ordering::SeqCst);

@@ -12,9 +12,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::name::Name;
 use super::or_dot;
-use super::start::STAGING_MODE;
+use super::start::{STAGING_MODE, names};
 use crate::store::directory::StagedName;
-use crate::store::path::RESERVED_NAME_C;
+use crate::store::path::{RESERVED_NAME, RESERVED_NAME_C};
 use crate::sys::file::{self, BENEATH, Place};
 
 /// Links in the first area by which a server finds the others again begin like this.
@@ -36,6 +36,8 @@ pub(super) struct Areas {
 #[derive(Debug)]
 struct Other {
     folder: Arc<File>,
+    /// By which mount it was opened: a rename stays within a mount.
+    mount: u64,
     /// Device and inode of the directory that it lies in.
     root: (u64, u64),
 }
@@ -49,14 +51,16 @@ impl Areas {
             others: RwLock::new(Vec::new()),
             number: AtomicU64::new(0),
         };
-        let mut others = Vec::new();
+        let mut others: Vec<Other> = Vec::new();
         for (_, path) in areas.registered()? {
             // What is not mounted today, or is another server's, is left as it is.
             if let Ok(root) = areas.open_root(&path)
                 && let Ok(folder) = file::open_beneath(root.as_fd(), RESERVED_NAME_C, OPEN_AREA, BENEATH)
-                && let Ok(folder) = lock(File::from(folder))
+                && let Ok(folder) = lock(File::from(folder), &root, &others)
+                && !folds_case(&root, &folder)?
             {
-                others.push(Other { folder: Arc::new(folder), root: identity(&root)? });
+                let (mount, root) = (file::mount(root.as_fd())?, identity(&root)?);
+                others.push(Other { folder: Arc::new(folder), mount, root });
             }
         }
         areas.others.write().unwrap_or_else(PoisonError::into_inner).append(&mut others);
@@ -96,8 +100,9 @@ impl Areas {
     pub(super) fn area_near(&self, near: &CStr) -> io::Result<u32> {
         let path = self.mount_point(near)?;
         let root = self.open_root(&path)?;
-        let identity = identity(&root)?;
-        let find = |others: &[Other]| others.iter().position(|other| other.root == identity);
+        let (mount, identity) = (file::mount(root.as_fd())?, identity(&root)?);
+        let is_it = |other: &Other| (other.mount, other.root) == (mount, identity);
+        let find = |others: &[Other]| others.iter().position(is_it);
         let found = find(&self.others.read().unwrap_or_else(PoisonError::into_inner));
         let index = match found {
             Some(index) => index,
@@ -106,8 +111,8 @@ impl Areas {
                 match find(&others) {
                     Some(index) => index,
                     None => {
-                        let folder = self.make_area(&root, &path)?;
-                        others.push(Other { folder: Arc::new(folder), root: identity });
+                        let folder = Arc::new(self.make_area(&root, &path, &others)?);
+                        others.push(Other { folder, mount, root: identity });
                         others.len() - 1
                     }
                 }
@@ -132,11 +137,14 @@ impl Areas {
 
     /// Everything that is staged: to be called before anything is.
     pub(super) fn leftovers(&self) -> io::Result<Vec<StagedName>> {
-        let others = self.others.read().unwrap_or_else(PoisonError::into_inner).len();
-        let mut leftovers = Vec::new();
-        for area in 0..=others {
-            let area = u32::try_from(area).map_err(|_| ErrorKind::StorageFull)?;
-            leftovers.append(&mut staged_in(&*self.folder(area)?, area)?);
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        let mut leftovers = staged_in(&self.first, 0)?;
+        for (index, other) in others.iter().enumerate() {
+            let area = u32::try_from(index + 1).map_err(|_| ErrorKind::StorageFull)?;
+            // What is mounted at two places is looked through once.
+            if !others[..index].iter().any(|earlier| earlier.root == other.root) {
+                leftovers.append(&mut staged_in(&other.folder, area)?);
+            }
         }
         let next = leftovers.iter().map(|name| name.number.saturating_add(1)).max().unwrap_or(0);
         self.number.fetch_max(next, Ordering::Relaxed);
@@ -177,7 +185,7 @@ impl Areas {
     }
 
     /// Makes an area in `root`. It is registered first, so that what is left in it is found.
-    fn make_area(&self, root: &File, path: &CStr) -> io::Result<File> {
+    fn make_area(&self, root: &File, path: &CStr, others: &[Other]) -> io::Result<File> {
         let registered = self.registered()?;
         if !registered.iter().any(|(_, known)| known.as_c_str() == path) {
             let free = registered.iter().map(|(number, _)| number.saturating_add(1)).max().unwrap_or(0);
@@ -191,10 +199,16 @@ impl Areas {
             _ => {}
         }
         let folder = File::from(file::open_beneath(root.as_fd(), RESERVED_NAME_C, OPEN_AREA, BENEATH)?);
-        let folder = lock(folder)?;
+        let folder = lock(folder, root, others)?;
+        if folds_case(root, &folder)? {
+            // Clients would reach it by another name.
+            file::remove_directory_at(root.as_fd(), RESERVED_NAME_C)?;
+            return Err(ErrorKind::ResourceBusy.into());
+        }
+        root.sync_all()?;
         // What was mounted after the start may hold what an earlier server left. Nothing may be
         // written there before the next start has recovered it.
-        if !staged_in(&folder, 0)?.is_empty() {
+        if !is_ours(root, others)? && !staged_in(&folder, 0)?.is_empty() {
             return Err(ErrorKind::ResourceBusy.into());
         }
         Ok(folder)
@@ -218,10 +232,23 @@ impl Areas {
     }
 }
 
+fn folds_case(root: &File, folder: &File) -> io::Result<bool> {
+    names(root.as_fd(), &RESERVED_NAME.to_ascii_uppercase(), folder)
+}
+
 const OPEN_AREA: libc::c_int = libc::O_RDONLY | libc::O_DIRECTORY;
 
+/// Whether this server has the area in `root`, by way of another mount.
+fn is_ours(root: &File, others: &[Other]) -> io::Result<bool> {
+    let identity = identity(root)?;
+    Ok(others.iter().any(|other| other.root == identity))
+}
+
 /// Keeps other servers out, for as long as it is open.
-fn lock(folder: File) -> io::Result<File> {
+fn lock(folder: File, root: &File, others: &[Other]) -> io::Result<File> {
+    if is_ours(root, others)? {
+        return Ok(folder);
+    }
     match folder.try_lock() {
         Ok(()) => Ok(folder),
         Err(TryLockError::WouldBlock) => Err(ErrorKind::ResourceBusy.into()),

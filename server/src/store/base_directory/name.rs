@@ -33,6 +33,11 @@ impl Name {
 
     /// The staged file of this name; nothing where no staged file has such a name.
     pub(super) fn read_staged(name: &[u8], area: u32) -> Option<StagedName> {
+        // Each has one name: what would be written differently is none of ours.
+        Name::parse(name, area).filter(|staged| Name::default().staged(*staged).to_bytes() == name)
+    }
+
+    fn parse(name: &[u8], area: u32) -> Option<StagedName> {
         let text = str::from_utf8(name).ok()?;
         let Some(undo) = text.strip_prefix("undo-") else {
             return Some(StagedName { area, number: text.parse().ok()?, undo: None });
@@ -74,7 +79,20 @@ mod tests {
                 assert_eq!(Name::read_staged(name.staged(staged).to_bytes(), 3), Some(staged));
             }
         }
-        for other in ["", "x", "undo-", "undo-1-2", "undo-1-2-3-4", "undo-1-2-g", "area-1", "-1"] {
+        for other in [
+            "",
+            "x",
+            "undo-",
+            "undo-1-2",
+            "undo-1-2-3-4",
+            "undo-1-2-g",
+            "area-1",
+            "-1",
+            "007",
+            "+1",
+            "undo-0-+5-0",
+            "undo-00-5-0",
+        ] {
             assert_eq!(Name::read_staged(other.as_bytes(), 0), None, "{other}");
         }
     }

@@ -73,11 +73,17 @@ pub(super) fn make_durable(path: &Path) -> Result<(), OpenError> {
 
 /// Makes the staging directory of `base` ready: no other server has it. Its lock is held for
 /// as long as it is open.
-pub(super) fn open_staging(base_path: &Path, base: BorrowedFd<'_>) -> Result<File, OpenError> {
+/// Says, too, whether it was made just now.
+pub(super) fn open_staging(base_path: &Path, base: BorrowedFd<'_>) -> Result<(File, bool), OpenError> {
     let path = base_path.join(OsStr::from_bytes(RESERVED_NAME));
-    match DirBuilder::new().mode(STAGING_MODE).create(&path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        result => result.map_err(|error| OpenError::call(&path, "mkdir", error))?,
+    let made = match DirBuilder::new().mode(STAGING_MODE).create(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        result => result.map(|()| true).map_err(|error| OpenError::call(&path, "mkdir", error))?,
+    };
+    if made {
+        // Records in it are relied on after a power cut.
+        let synced = File::open(base_path).and_then(|base| base.sync_all());
+        synced.map_err(|error| OpenError::call(base_path, "fsync", error))?;
     }
     let flags = libc::O_RDONLY | libc::O_DIRECTORY;
     let staging = with_nul(RESERVED_NAME, |name| file::open_beneath(base, name, flags, BENEATH));
@@ -96,11 +102,11 @@ pub(super) fn open_staging(base_path: &Path, base: BorrowedFd<'_>) -> Result<Fil
         Err(TryLockError::Error(error)) => return Err(OpenError::call(&path, "flock", error)),
         Ok(()) => {}
     }
-    Ok(staging)
+    Ok((staging, made))
 }
 
 /// Whether `name` leads to `folder`.
-fn names(base: BorrowedFd<'_>, name: &[u8], folder: &File) -> io::Result<bool> {
+pub(super) fn names(base: BorrowedFd<'_>, name: &[u8], folder: &File) -> io::Result<bool> {
     let Ok(other) = with_nul(name, |name| file::open_beneath(base, name, libc::O_PATH, BENEATH)) else {
         return Ok(false);
     };

@@ -250,7 +250,7 @@ impl Directory for Faulty {
         self.call(|| self.inner.may_change_entries(folder))
     }
 
-    fn folder_key(&self, folder: &File) -> io::Result<u64> {
+    fn folder_key(&self, folder: &File) -> io::Result<(u64, u64)> {
         self.call(|| self.inner.folder_key(folder))
     }
 

@@ -97,3 +97,33 @@ fn links_are_no_way_around_the_lock_of_their_target() {
         assert_eq!(reader.join().unwrap(), "content");
     });
 }
+
+// Goal: a reader by a link sees its target, however that is replaced meanwhile, and never another file.
+// Method: the file that has the name that the kernel gives to one that was deleted.
+#[test]
+fn links_lead_to_their_target_while_it_is_replaced() {
+    let (directory, store) = following();
+    assert_eq!(upload(&store, Mode::Create, "t", "good"), "Created");
+    assert_eq!(upload(&store, Mode::Create, "t%20(deleted)", "evil"), "Created");
+    symlink("t", directory.path().join("link")).unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let words = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..4000 {
+                if round % 4 == 0 {
+                    assert_eq!(delete(&store, "t"), "Deleted");
+                }
+                upload(&store, Mode::Replace, "t", "good");
+            }
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        let mut words = BTreeMap::new();
+        while !over.load(std::sync::atomic::Ordering::SeqCst) {
+            *words.entry(open(&store, "link")).or_insert(0) += 1;
+        }
+        words
+    });
+    println!("store:links {words:?}");
+    assert!(words.keys().all(|word| ["good", "NotFound", "Busy"].contains(&&**word)), "{words:?}");
+    assert!(words["good"] > 100, "{words:?}");
+}

@@ -283,3 +283,89 @@ fn a_program_that_interferes_breaks_nothing() {
     );
     assert!(listing(&directory.path().join(".http_server")).is_empty());
 }
+
+/// Goal: nobody hears of a directory before the file that it is made for. Method: whoever looks has all
+/// the time between two calls of whoever makes them, and looks for the file as soon as it hears of one.
+#[test]
+fn directories_are_heard_of_together_with_their_file() {
+    let (_directory, store) = slow_store(Fault::Short, Durability::Disk);
+    for round in 0..6 {
+        let (folder, file) = (format!("d{round}/e"), format!("d{round}/e/f/file"));
+        let asks: [&(dyn Fn() -> String + Sync); 2] =
+            [&|| open(&store, &folder), &|| word_of_stage(&store, intent(Mode::Create, &folder))];
+        for ask in &asks[round % 2..][..1] {
+            thread::scope(|scope| {
+                scope.spawn(|| assert_eq!(upload(&store, Mode::Create, &file, "content"), "Created"));
+                while ask() != "IsDirectory" {
+                    thread::yield_now();
+                }
+                assert_eq!(open(&store, &file), "content", "round {round}");
+            });
+        }
+    }
+}
+
+fn word_of_stage(store: &Store<Faulty>, intent: Intent) -> String {
+    let mut held = Held::Nothing;
+    let word = match store.run(Operation::Stage(intent), &mut held) {
+        Outcome::Failed(error) => format!("{:?}", error.kind),
+        outcome => outcome_word(&outcome),
+    };
+    store.discard(held);
+    word
+}
+
+/// Goal: a change of one path that takes long holds up no change of another. Method: somebody changes
+/// one and takes his time, somebody else waits for it, and the others go on.
+#[test]
+fn whoever_waits_for_a_path_holds_nobody_up() {
+    let (_directory, store) = store(Durability::Cache);
+    assert_eq!(upload(&store, Mode::Create, "log", "x"), "Created");
+    thread::scope(|scope| {
+        let changing = store.locks.change(b"log");
+        let waiting = [
+            scope.spawn(|| upload(&store, Mode::Replace, "log", "y")),
+            scope.spawn(|| delete(&store, "log")),
+        ];
+        thread::sleep(Duration::from_millis(50));
+        assert!(waiting.iter().all(|thread| !thread.is_finished()));
+        // None of these is "log"'s shard: they would wait for ever, and the test with them.
+        assert_eq!(upload(&store, Mode::Create, "new/folder/file", "x"), "Created");
+        assert_eq!(upload(&store, Mode::Create, "other", "x"), "Created");
+        assert_eq!(delete(&store, "new/folder/file"), "Deleted");
+        assert_eq!(delete(&store, "new/folder"), "Deleted");
+        drop(changing);
+        assert!(
+            waiting
+                .into_iter()
+                .all(|thread| ["Updated", "Deleted", "Created", "NotFound"]
+                    .contains(&&*thread.join().unwrap()))
+        );
+    });
+}
+
+/// Goal: two names of one file are two files to a client. Method: another program made the second name;
+/// both are appended to at once, and then replaced.
+#[test]
+fn names_of_one_file_are_changed_apart() {
+    let (directory, store) = store(Durability::Cache);
+    assert_eq!(upload(&store, Mode::Create, "a", "0"), "Created");
+    fs::hard_link(directory.path().join("a"), directory.path().join("b")).unwrap();
+    thread::scope(|scope| {
+        for name in ["a", "b"] {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..50 {
+                    let word = match round % 2 {
+                        0 => upload(store, Mode::Append, name, name),
+                        _ => streamed(store, Mode::Append, name, ["", name]),
+                    };
+                    assert_eq!(word, "Updated");
+                }
+            });
+        }
+    });
+    let content = |name: &str| format!("0{}", name.repeat(50));
+    assert_eq!((open(&store, "a"), open(&store, "b")), (content("a"), content("b")));
+    assert!(listing(&directory.path().join(".http_server")).is_empty());
+}

@@ -1,0 +1,61 @@
+//! What a test has seen, so that it can be held to have seen enough.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use model::reference::Method;
+
+const METHODS: [Method; 4] = [Method::Post, Method::Put, Method::Patch, Method::Delete];
+
+/// Counts over all crashes of a test.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) crashes: usize,
+    pub(crate) acknowledged: usize,
+    /// What was in flight in a crash, by method: it is there, or it is not.
+    pub(crate) there: BTreeMap<Method, usize>,
+    pub(crate) absent: BTreeMap<Method, usize>,
+    /// Appends in flight that are copied, because they are too long to be held in memory.
+    pub(crate) long_appends: usize,
+    /// Writes in flight that a reader had seen already.
+    pub(crate) read_early: usize,
+    /// Crashes that left something in the staging directory.
+    pub(crate) swept: usize,
+}
+
+impl Tally {
+    /// Prints the line of the ledger. Fails where fewer requests were acknowledged, or where less was
+    /// seen than `floor` of any method in flight, of either end that it came to, or of leftovers.
+    #[track_caller]
+    pub(crate) fn expect_at_least(&self, acknowledged: usize, floor: usize, test: &str) {
+        println!("crash:{test} {self}");
+        assert!(self.acknowledged >= acknowledged, "acknowledged: {}", self.acknowledged);
+        let of = |counts: &BTreeMap<Method, usize>, method| counts.get(&method).copied().unwrap_or(0);
+        for method in METHODS {
+            let in_flight = of(&self.there, method) + of(&self.absent, method);
+            assert!(in_flight >= floor, "{} in flight: {in_flight} of {floor}", method.name());
+        }
+        for (name, count) in [
+            ("in flight and there", sum(&self.there)),
+            ("in flight and absent", sum(&self.absent)),
+            ("crashes that left something", self.swept),
+        ] {
+            assert!(count >= floor, "{name}: {count} of {floor}");
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (there, absent) = (sum(&self.there), sum(&self.absent));
+        write!(formatter, "crashes={} acknowledged={}", self.crashes, self.acknowledged)?;
+        write!(formatter, " in_flight_there={there} in_flight_absent={absent}")?;
+        write!(formatter, " long_appends={} swept={}", self.long_appends, self.swept)?;
+        write!(formatter, " read_early={}", self.read_early)?;
+        write!(formatter, " there={:?} absent={:?}", self.there, self.absent)
+    }
+}
+
+fn sum(counts: &BTreeMap<Method, usize>) -> usize {
+    counts.values().sum()
+}
