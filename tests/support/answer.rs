@@ -67,8 +67,8 @@ impl Answer {
 
     fn check_fields(&self, method: &str, shown: &str) {
         assert_eq!(self.field("transfer-encoding"), None, "every length is known: {shown}");
-        // RFC 9110 §8.6: no length in 1xx and 204; everywhere else it is the only framing we use.
-        let without_content = matches!(self.status, 100..=199 | 204);
+        // RFC 9110 §8.6: no length in 1xx, 204 and 304; everywhere else it is the only framing we use.
+        let without_content = matches!(self.status, 100..=199 | 204 | 304);
         assert_eq!(self.field("content-length").is_none(), without_content, "Content-Length: {shown}");
         let interim = self.status < 200;
         assert!(interim || self.field("date").is_some_and(is_now), "Date: {shown}");

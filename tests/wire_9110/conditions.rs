@@ -328,6 +328,8 @@ fn other_methods_and_resources_know_no_conditions() {
         case(&format!("GET {path} {{}}If-Match: \"x\"\r\n\r\n"), "200 open");
         case(&format!("GET {path} {{}}If-None-Match: *\r\n\r\n"), "200 open");
     }
+    case("OPTIONS /files/a {}If-Match: x\r\n\r\n", "204 open");
+    case("OPTIONS /files/a {}If-None-Match: *, *\r\n\r\n", "204 open");
     case("CONNECT h:80 {}If-Match: \"x\"\r\n\r\n", "501 open");
     case("TRACE /files/a {}If-Match: \"x\"\r\n\r\n", "501 open");
     // The usual checks come first.

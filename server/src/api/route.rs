@@ -163,13 +163,16 @@ fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
         Ok(path) => path,
         Err(error) => return reply::path_refused(error).into(),
     };
+    // RFC 9110 §13.2.1: conditions are not for OPTIONS.
+    if request.method == Method::Options {
+        return reply::options(FILE_OPTIONS).into();
+    }
     let condition = match request.conditional.then(|| condition::read(request, now)).transpose() {
         Ok(condition) => condition.flatten(),
         Err(malformed) => return reply::refusal(Status::BAD_REQUEST, malformed.reason()).into(),
     };
     let upload = |path, mode, condition| Action::Upload(Intent { path, mode, condition });
     match request.method {
-        Method::Options => reply::options(FILE_OPTIONS).into(),
         // RFC 9110 §14.5: taken for the whole file, a part of it would destroy the rest.
         Method::Put if request.content_range => {
             reply::refusal(Status::BAD_REQUEST, "PUT replaces whole files: Content-Range is refused").into()

@@ -63,11 +63,16 @@ fn parse_rfc850(text: &str, now: i64) -> Option<i64> {
     let [day, month, year] = fields(date, '-')?;
     WEEKDAYS.iter().find(|known| **known == weekday)?;
     let (day, short_year) = (number(day, 2)?, number(year, 2)?);
-    let (this_year, ..) = civil(u64::try_from(now / 86_400).unwrap_or(0));
-    let this_year = i64::try_from(this_year).ok()?;
+    let (this_year, this_month, this_day) = civil(u64::try_from(now / 86_400).unwrap_or(0));
+    let (this_year, this_month, this_day) =
+        (i64::try_from(this_year).ok()?, i64::try_from(this_month).ok()?, i64::try_from(this_day).ok()?);
+    let latest = days(this_year + 50, this_month, this_day) * 86_400 + now.rem_euclid(86_400);
     let in_this_century = this_year - this_year % 100 + short_year;
-    let year = if in_this_century > this_year + 50 { in_this_century - 100 } else { in_this_century };
-    seconds(year, month, day, time)
+    // A leap day need not be one in the century before.
+    match seconds(in_this_century, month, day, time) {
+        Some(seconds) if seconds <= latest => Some(seconds),
+        _ => seconds(in_this_century - 100, month, day, time),
+    }
 }
 
 /// `Sun Nov  6 08:49:37 1994`
@@ -182,6 +187,9 @@ mod tests {
         let date = |text: &str| HttpDate::from_unix_seconds(parse(text.as_bytes(), now).unwrap() as u64);
         assert!(date("Thursday, 01-Jan-76 00:00:00 GMT").as_bytes().ends_with(b"2076 00:00:00 GMT"));
         assert!(date("Thursday, 01-Jan-77 00:00:00 GMT").as_bytes().ends_with(b"1977 00:00:00 GMT"));
+        // To the second, not to the year.
+        assert!(date("Thursday, 01-Jan-76 00:00:01 GMT").as_bytes().ends_with(b"1976 00:00:01 GMT"));
+        assert!(date("Friday, 31-Dec-76 23:59:59 GMT").as_bytes().ends_with(b"1976 23:59:59 GMT"));
         assert!(date("Thursday, 01-Jan-25 00:00:00 GMT").as_bytes().ends_with(b"2025 00:00:00 GMT"));
     }
 
