@@ -13,92 +13,17 @@ mod spellings;
 #[path = "containment/swaps.rs"]
 mod swaps;
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use http_server::sys::file::{Place, rename};
 use tests::{Client, Mount, Server, can_mount, request};
 
 fn ask(client: &mut Client, line: &str, content: &str) -> (u16, Vec<u8>) {
     client.send(request(line, content));
     let answer = client.answer(line.split(' ').next().unwrap());
     (answer.status, answer.content)
-}
-
-/// Goal: a directory that is swapped for a link out of the tree lets nobody out, whenever that happens.
-/// Method: somebody exchanges the two as fast as it goes, while clients use every method below it.
-#[test]
-fn a_swapped_link_lets_nobody_out() {
-    let server = Server::start(&["--durability", "cache", "--quiet"]);
-    let outside = server.outside("outside");
-    fs::create_dir(&outside).unwrap();
-    fs::write(outside.join("file"), "secret").unwrap();
-    let base = server.directory();
-    fs::create_dir(base.join("d")).unwrap();
-    fs::write(base.join("d/file"), "inside").unwrap();
-    symlink(&outside, base.join("link")).unwrap();
-    let over = AtomicBool::new(false);
-    let exchanges = AtomicU64::new(0);
-    let folder = File::open(base).unwrap();
-    let statuses = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let place = |name| Place { directory: folder.as_fd(), name };
-            while !over.load(Ordering::Relaxed) {
-                rename(place(c"d"), place(c"link"), libc::RENAME_EXCHANGE).unwrap();
-                exchanges.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        let clients: Vec<_> = (0..3)
-            .map(|number| {
-                let server = &server;
-                scope.spawn(move || {
-                    let mut statuses = BTreeMap::new();
-                    let mut client = server.connect();
-                    let own = format!("d/new{number}");
-                    let end = Instant::now() + Duration::from_millis(1500);
-                    while Instant::now() < end {
-                        for (line, content) in [
-                            ("GET /files/d/file".to_owned(), ""),
-                            ("GET /files/link/file".to_owned(), ""),
-                            (format!("PUT /files/{own}"), "ours"),
-                            (format!("PATCH /files/{own}"), "ours"),
-                            (format!("POST /files/{own}/below"), "ours"),
-                            (format!("DELETE /files/{own}"), ""),
-                            ("DELETE /files/link/file/".to_owned(), ""),
-                        ] {
-                            let (status, content) = ask(&mut client, &line, content);
-                            assert!(content != b"secret", "{line} got out");
-                            *statuses.entry(status).or_insert(0_u64) += 1;
-                        }
-                    }
-                    statuses
-                })
-            })
-            .collect();
-        let mut all = BTreeMap::new();
-        // Whatever becomes of the clients, the exchanges end.
-        let results: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
-        over.store(true, Ordering::Relaxed);
-        for (status, count) in results.into_iter().flat_map(Result::unwrap) {
-            *all.entry(status).or_insert(0) += count;
-        }
-        all
-    });
-    let names: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["file"]);
-    assert_eq!(fs::read(outside.join("file")).unwrap(), b"secret");
-    let exchanges = exchanges.into_inner();
-    println!("containment:swaps exchanges={exchanges} answers={statuses:?}");
-    assert!(exchanges > 500 && statuses.values().sum::<u64>() > 500, "{exchanges}, {statuses:?}");
-    // Both were met, and nothing that the contract does not have.
-    assert!(statuses[&200] > 10 && statuses[&403] > 10, "{statuses:?}");
-    assert!(statuses.keys().all(|status| [200, 201, 403, 404, 409].contains(status)), "{statuses:?}");
 }
 
 #[test]
