@@ -222,10 +222,11 @@ fn links_of_the_kernel_that_are_mounted_are_403() {
         let mut client = server.connect();
         // What is written goes nowhere but into this test's own directory, even if it gets out.
         let below = outside.to_str().unwrap().strip_prefix('/').unwrap();
+        let top = "process/root";
         for path in [
-            format!("process/root/{below}/secret"),
-            format!("process/root/{below}/new/file"),
-            format!("process/task/{}/root/{below}/secret", server.pid()),
+            format!("{top}/{below}/secret"),
+            format!("{top}/{below}/new/file"),
+            format!("process/task/{}/{}/{below}/secret", server.pid(), "root"),
             "process/exe".to_owned(),
             "process/cwd".to_owned(),
             "process/cwd/new".to_owned(),
