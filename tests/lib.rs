@@ -10,6 +10,8 @@ mod support {
     pub(crate) mod answer;
     pub(crate) mod binary;
     pub(crate) mod client;
+    pub(crate) mod depth;
+    pub mod ledger;
     pub(crate) mod mount;
     pub(crate) mod server;
     pub(crate) mod system;
@@ -19,6 +21,8 @@ mod support {
 pub use support::answer::Answer;
 pub use support::binary::binary;
 pub use support::client::{Client, check, exchange, request};
+pub use support::depth::{Depth, depth};
+pub use support::ledger;
 pub use support::mount::{Mount, can_mount, may_mount, succeeds};
 pub use support::server::{Server, Stderr, unprivileged};
 pub use support::system::{am_root, eventually, make_fifo, open_files_max};

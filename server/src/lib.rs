@@ -8,6 +8,7 @@
 //! - [`shared`]: all that two threads touch
 //! - [`sys`]: system calls, the only unsafe code
 //! - [`limits`], [`pace`], [`clock`], [`sync`]: bounds, time, and the primitives below `shared`
+//! - [`seeded`]: bugs that verification switches on; no release has them
 //!
 //! `ARCHITECTURE.md` says which may import which, and why.
 
@@ -18,6 +19,7 @@ pub mod driver;
 pub mod http;
 pub mod limits;
 pub mod pace;
+pub mod seeded;
 pub mod shared;
 pub mod store;
 pub mod sync;

@@ -11,21 +11,47 @@ pub mod rounds;
 mod schedules;
 pub mod stamps;
 
-use std::sync::PoisonError;
+use std::sync::{LockResult, PoisonError, TryLockResult};
 
-use crate::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 // A lock is poisoned where somebody panicked who held it. What the locks here guard is whole after
 // every statement, so whoever comes next goes on.
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    obtain(|| mutex.try_lock(), || mutex.lock())
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
+    obtain(|| lock.try_read(), || lock.read())
 }
 
 fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
+    obtain(|| lock.try_write(), || lock.write())
+}
+
+/// Waits to be notified; may also return without, so the caller looks again at what it waits for.
+fn wait<'a, T>(condition: &Condvar, mutex: &'a Mutex<T>, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    #[cfg(all(feature = "verification", not(loom)))]
+    if let Some(give_way) = crate::sync::turns::give_way() {
+        drop(guard);
+        give_way();
+        return lock(mutex);
+    }
+    let _ = mutex;
+    condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A lock, whenever it is free: by blocking, or in a simulation by giving way to who holds it.
+fn obtain<G>(attempt: impl Fn() -> TryLockResult<G>, block: impl FnOnce() -> LockResult<G>) -> G {
+    #[cfg(all(feature = "verification", not(loom)))]
+    while let Some(give_way) = crate::sync::turns::give_way() {
+        match attempt() {
+            Ok(guard) => return guard,
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(std::sync::TryLockError::WouldBlock) => give_way(),
+        }
+    }
+    let _ = attempt;
+    block().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,3 +10,6 @@ pub use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread,
 };
+
+#[cfg(all(feature = "verification", not(loom)))]
+pub mod turns;

@@ -97,16 +97,19 @@ where
 {
     let worker = |number| {
         let (store, queue, deliver) = (Arc::clone(store), Arc::clone(queue), deliver.clone());
-        thread::Builder::new().name(format!("worker {number}")).spawn(move || {
-            while let Some(job) = queue.pop() {
-                let event_loop = job.event_loop;
-                if let Some(done) = carry_out(&store, job) {
-                    deliver(event_loop, done);
-                }
-            }
-        })
+        thread::Builder::new().name(format!("worker {number}")).spawn(move || work(&store, &queue, deliver))
     };
     (0..workers.max(1)).map(worker).collect()
+}
+
+/// What a worker does: one job after the other, until the queue is closed and empty.
+pub fn work<D: Directory>(store: &Store<D>, queue: &Queue<Job<D>>, mut deliver: impl FnMut(usize, Done<D>)) {
+    while let Some(job) = queue.pop() {
+        let event_loop = job.event_loop;
+        if let Some(done) = carry_out(store, job) {
+            deliver(event_loop, done);
+        }
+    }
 }
 
 /// Bytes that a worker reads at a time.

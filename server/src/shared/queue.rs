@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::lock;
+use super::{lock, wait};
 use crate::sync::{Condvar, Mutex};
 
 /// A first-in, first-out queue whose producers never wait.
@@ -77,7 +77,7 @@ impl<T> Queue<T> {
                 return None;
             }
             state.sleepers += 1;
-            state = self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = wait(&self.changed, &self.state, state);
             state.sleepers -= 1;
         }
     }

@@ -4,9 +4,8 @@
 //! never run at once, and nobody waits while no call runs.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
-use super::lock;
+use super::{lock, wait};
 use crate::sync::{Arc, Condvar, Mutex};
 
 /// What calls are told apart by: of a directory its device and inode.
@@ -54,7 +53,7 @@ impl<E: Clone> Rounds<E> {
             }
             match keys.get_mut(&key) {
                 Some(entry) if entry.running => {
-                    keys = self.ended.wait(keys).unwrap_or_else(PoisonError::into_inner);
+                    keys = wait(&self.ended, &self.keys, keys);
                 }
                 Some(entry) => {
                     entry.running = true;

@@ -1,0 +1,35 @@
+//! The ledger: what each check has covered, a line each, held against the floors in
+//! `tests/floors.txt`: [`record`].
+
+use super::depth::{Depth, depth};
+
+/// A line each: the check, what is counted, the floor of a quick run, that of a full one.
+const FLOORS: &str = include_str!("../floors.txt");
+
+/// Prints the line of `check`, and fails where a count is below its floor: coverage does not shrink
+/// unseen. A count without a floor fails as well.
+pub fn record(check: &str, counts: &[(&str, u64)]) {
+    let mut line = format!("ledger: {check}");
+    let mut below = Vec::new();
+    for (what, count) in counts {
+        let floor = floor(check, what).unwrap_or_else(|| panic!("{check} {what} has no floor"));
+        line.push_str(&format!(" {what}={count} floor={floor}"));
+        if *count < floor {
+            below.push(*what);
+        }
+    }
+    println!("{line}");
+    assert!(below.is_empty(), "below the floor: {below:?} in {line}");
+}
+
+/// Prints that `check` was not made, and why.
+pub fn skipped(check: &str, reason: &str) {
+    println!("ledger: {check} skipped=1 {reason}");
+}
+
+fn floor(check: &str, what: &str) -> Option<u64> {
+    let line = FLOORS.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let line = line.into_iter().find(|words| words.len() == 4 && words[0] == check && words[1] == what)?;
+    let column = if depth() == Depth::Quick { 2 } else { 3 };
+    line.get(column)?.parse().ok()
+}
