@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Each module of the server and what it may import, lowest floor first; a module may import
 /// itself. What a line names must stand in a line above it.
 const FLOORS: &[(&str, &[&str])] = &[
+    ("seeded", &[]),
     ("http", &[]),
     ("sys", &[]),
     ("sync", &[]),
@@ -113,6 +114,8 @@ fn check_floors(source: &Source) -> Vec<String> {
     for line in source.code() {
         for import in imports(line) {
             let own = if *name == top { is_in(import, name) } else { false };
+            // In no release does it do anything, so it may stand anywhere.
+            let own = own || is_in(import, "seeded");
             if !own && !allowed.iter().any(|allowed| is_in(import, allowed)) {
                 broken.push(format!("{}: {name} may not import {import:?}", source.path));
             }
