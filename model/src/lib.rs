@@ -3,9 +3,11 @@
 //! [`reference`] is the specification, [`alphabet`] what is tried on it and on the server, with [`terms`],
 //! [`wire`] reads answers as a strict client does, [`pump`] drives a connection without a socket,
 //! over a real store or over [`scripted`] files. [`simulated`] is a directory that crashes and fails.
+//! [`linearize`] judges what clients saw that asked at once.
 
 pub mod alphabet;
 pub mod grammar;
+pub mod linearize;
 pub mod pump;
 pub mod reference;
 pub mod scripted;
