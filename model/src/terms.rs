@@ -61,7 +61,8 @@ impl Terms {
         };
         let date = |date: Option<Date>| {
             date.map(|date| match date {
-                Date::Past => "Thursday, 01-Jan-70 00:00:00 GMT".to_owned(),
+                // An old form, with all digits of the year: two mean another one on another day.
+                Date::Past => "Thu Jan  1 00:00:00 1970".to_owned(),
                 Date::Future => "Fri, 31 Dec 9999 23:59:59 GMT".to_owned(),
             })
         };

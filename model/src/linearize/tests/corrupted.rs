@@ -151,13 +151,7 @@ fn falsify(history: &mut Vec<Call>, kind: Kind, random: &mut Random) -> Option<(
 }
 
 /// A request for the file of another one, behind all that there is.
-fn ask(
-    history: &mut Vec<Call>,
-    file: usize,
-    method: Method,
-    terms: Terms,
-    answer: Answer,
-) -> &mut Call {
+fn ask(history: &mut Vec<Call>, file: usize, method: Method, terms: Terms, answer: Answer) -> &mut Call {
     let path = history[file].request.path.clone();
     let content = method.has_content().then_some(OTHER);
     let begin = history.iter().map(Call::end).max().unwrap_or(0) + 4;
