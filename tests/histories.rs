@@ -83,7 +83,7 @@ fn what_concurrent_clients_see_has_an_order() {
                 threads.into_iter().flat_map(|thread| thread.join().unwrap().answered).collect::<Vec<Call>>()
             });
             history.extend(Client::new(0, random.split(), &server, &record, &workload, &prefix).read_all());
-            tally.add(&history, expect_order(&history));
+            tally.add(&history, expect_order(&history, tally.histories));
             std::fs::remove_dir_all(server.directory().join(&prefix)).unwrap_or_default();
         }
     }
@@ -103,12 +103,12 @@ fn what_concurrent_clients_see_has_an_order() {
     ledger::record("histories:sockets", &counts);
 }
 
-/// What it cost to find an order.
+/// What it cost to find an order for the history of this number.
 #[track_caller]
-fn expect_order(history: &[Call]) -> Search {
+fn expect_order(history: &[Call], number: u64) -> Search {
     match check(history, BUDGET) {
         Verdict::Linearizable(search) => search,
-        Verdict::NotLinearizable { story } => panic!("{story}"),
-        Verdict::Undecided => panic!("not decided in {BUDGET} steps"),
+        Verdict::NotLinearizable { story } => panic!("history {number}: {story}"),
+        Verdict::Undecided => panic!("history {number}: not decided in {BUDGET} steps"),
     }
 }

@@ -114,7 +114,7 @@ impl Broken {
         let last = Client::new(0, random.split(), server, &self.record, &self.workload, &self.prefix);
         let last = last.read_all();
         self.calls.extend(last);
-        tally.add(&self.calls, expect_order(&self.calls));
+        tally.add(&self.calls, expect_order(&self.calls, tally.histories));
         std::fs::remove_dir_all(server.directory().join(&self.prefix)).unwrap_or_default();
     }
 }
