@@ -42,7 +42,7 @@ struct Broken {
 
 impl Broken {
     fn new(random: &mut Random, number: u64) -> Broken {
-        let (record, workload) = (Record::default(), Workload::new(random));
+        let (record, workload) = (Record::default(), Workload::new(random, 6));
         Broken { record, workload, prefix: format!("h{number}"), calls: Vec::new() }
     }
 
@@ -126,7 +126,7 @@ fn what_clients_of_a_killed_server_see_has_an_order() {
     let mut crashes = 0;
     for flags in [&CACHE, &DISK] {
         let mut server = Server::start(flags);
-        for _ in 0..depth().of(3, 10, 2_000) {
+        for _ in 0..depth().of(5, 100, 5_000) {
             let mut history = Broken::new(&mut random, tally.histories);
             for _ in 0..random.in_range(CRASHES) {
                 history.run_into(&mut random, &mut server, Crash::Process, Server::kill);
@@ -164,7 +164,7 @@ fn crash_file_system(kind: &Kind) {
     let mut tally = Tally::default();
     let mut crashes = 0;
     let mut server = Server::start_in(Arc::clone(&home), &DISK);
-    for _ in 0..depth().of(3, 10, 1_000) {
+    for _ in 0..depth().of(3, 40, 2_000) {
         let mut history = Broken::new(&mut random, tally.histories);
         for _ in 0..random.in_range(CRASHES) {
             match kind.crash {
