@@ -29,9 +29,7 @@ mod tally;
 #[path = "histories/workload.rs"]
 mod workload;
 
-use std::thread;
-
-use client::Client;
+use client::{Client, run_all};
 use model::linearize::{Call, Search, Verdict, check};
 use model::reference::Method;
 use random::Random;
@@ -76,12 +74,8 @@ fn what_concurrent_clients_see_has_an_order() {
                 Client::new(number, random, &server, &record, &workload, &prefix)
             });
             let clients: Vec<Client<'_>> = clients.collect();
-            let mut history = thread::scope(|scope| {
-                let run = |client: Client<'_>| client.run(REQUESTS);
-                let threads: Vec<_> =
-                    clients.into_iter().map(|client| scope.spawn(move || run(client))).collect();
-                threads.into_iter().flat_map(|thread| thread.join().unwrap().answered).collect::<Vec<Call>>()
-            });
+            let seen = run_all(clients, REQUESTS, |_| ());
+            let mut history: Vec<Call> = seen.into_iter().flat_map(|seen| seen.answered).collect();
             history.extend(Client::new(0, random.split(), &server, &record, &workload, &prefix).read_all());
             tally.add(&history, expect_order(&history, tally.histories));
             std::fs::remove_dir_all(server.directory().join(&prefix)).unwrap_or_default();

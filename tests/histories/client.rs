@@ -39,6 +39,21 @@ pub(crate) struct Seen {
     pub(crate) lost: Vec<(usize, Request, u64)>,
 }
 
+/// Lets all clients ask so often at once, with `beside` beside them, which can ask whether any goes on.
+pub(crate) fn run_all(
+    clients: Vec<Client<'_>>,
+    requests: usize,
+    beside: impl FnOnce(&dyn Fn() -> bool),
+) -> Vec<Seen> {
+    thread::scope(|scope| {
+        let run = |client: Client<'_>| client.run(requests);
+        let threads = clients.into_iter().map(|client| scope.spawn(move || run(client)));
+        let threads: Vec<_> = threads.collect();
+        beside(&|| threads.iter().any(|thread| !thread.is_finished()));
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
 impl<'a> Client<'a> {
     pub(crate) fn new(
         number: usize,
@@ -58,7 +73,7 @@ impl<'a> Client<'a> {
     }
 
     /// Asks so often, some requests at once, or until the connection breaks.
-    pub(crate) fn run(mut self, requests: usize) -> Seen {
+    fn run(mut self, requests: usize) -> Seen {
         let mut left = requests;
         while left > 0 {
             let together =

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use model::linearize::{Call, Outcome};
 use tests::{PATIENCE, Server, depth, ledger};
 
-use super::client::{Client, Seen};
+use super::client::{Client, Seen, run_all};
 use super::image::{BTRFS, EXT4, Image, Kind, Means, XFS};
 use super::random::Random;
 use super::record::Record;
@@ -75,20 +75,14 @@ impl Broken {
         let answers = before + random.in_range(0..(CLIENTS as u64 - 1) * REQUESTS);
         let moment = Duration::from_micros(random.in_range(0..400));
         let (record, start) = (&self.record, Instant::now());
-        let seen: Vec<Seen> = thread::scope(|scope| {
-            let run = |client: Client<'_>| client.run(REQUESTS as usize);
-            let threads: Vec<_> =
-                clients.into_iter().map(|client| scope.spawn(move || run(client))).collect();
-            while record.answered.load(Ordering::SeqCst) < answers
-                && threads.iter().any(|thread| !thread.is_finished())
-            {
+        let seen = run_all(clients, REQUESTS as usize, |any_goes_on| {
+            while record.answered.load(Ordering::SeqCst) < answers && any_goes_on() {
                 assert!(start.elapsed() < PATIENCE, "the clients are not answered");
                 thread::sleep(Duration::from_micros(20));
             }
             thread::sleep(moment);
             record.crashing.store(true, Ordering::SeqCst);
             crash(server);
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         self.record.crashing.store(false, Ordering::SeqCst);
         let until = self.record.now();
@@ -104,12 +98,7 @@ impl Broken {
     /// Lets all clients come to their end, looks at all that is there, and judges the whole.
     fn finish(mut self, random: &mut Random, server: &Server, tally: &mut Tally) {
         let clients = self.clients(random, server, false);
-        let seen: Vec<Seen> = thread::scope(|scope| {
-            let run = |client: Client<'_>| client.run(REQUESTS as usize);
-            let threads: Vec<_> =
-                clients.into_iter().map(|client| scope.spawn(move || run(client))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
+        let seen = run_all(clients, REQUESTS as usize, |_| ());
         self.calls.extend(seen.into_iter().flat_map(|seen| seen.answered));
         let last = Client::new(0, random.split(), server, &self.record, &self.workload, &self.prefix);
         let last = last.read_all();
