@@ -6,9 +6,11 @@
 
 pub mod alphabet;
 pub mod grammar;
+pub mod linearize;
 pub mod pump;
 pub mod reference;
 pub mod scripted;
 pub mod simulated;
+pub mod simulation;
 pub mod terms;
 pub mod wire;
