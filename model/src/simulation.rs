@@ -262,7 +262,8 @@ impl Simulation {
         let clients: Vec<usize> = clients.iter().filter(able).copied().collect();
         let weight = tasks.iter().map(|(_, weight)| weight).sum::<u64>() + 2 * clients.len() as u64;
         if weight == 0 {
-            return self.pass_time(state);
+            drop(state);
+            return self.pass_time();
         }
         let mut chosen = self.random.within(0..weight);
         for (task, weight) in tasks {
@@ -282,7 +283,11 @@ impl Simulation {
     }
 
     /// Nobody can do anything: until the first of those who wait for a time.
-    fn pass_time(&self, mut state: std::sync::MutexGuard<'_, world::State>) -> Result<(), String> {
+    fn pass_time(&mut self) -> Result<(), String> {
+        if self.tasks.rouse() {
+            return Ok(());
+        }
+        let mut state = self.world.lock();
         let now = state.now;
         let clients = self.clients.iter().filter_map(|client| client.next_time(now));
         let Some(next) = clients.chain(self.tasks.next_time()).min() else {

@@ -200,7 +200,10 @@ impl Sockets {
             count = state.random.length(count - 1);
         }
         state.connections[number].to_client.extend(&bytes[..count]);
-        state.note_bytes(&bytes[..count], || format!("  connection {number}: {count} of {} sent", bytes.len()));
+        state.note_bytes(&bytes[..count], || {
+            let text = bytes[..count.min(400)].escape_ascii();
+            format!("  connection {number}: {count} of {} sent: {text}", bytes.len())
+        });
         Ok(count)
     }
 }

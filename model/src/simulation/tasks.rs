@@ -43,6 +43,8 @@ pub(super) struct Tasks {
     tasks: Vec<Task>,
     /// Steps that any of them made without being blocked.
     done: u64,
+    /// How often they were roused since.
+    roused: u32,
     /// What the first one said that panicked.
     pub(super) panic: Option<String>,
 }
@@ -55,7 +57,6 @@ pub(super) fn pause(pause: Pause) {
 
 impl Tasks {
     /// Adds one that runs `body`.
-    #[expect(deprecated, reason = "the constructor whose body pauses without a handle")]
     pub(super) fn spawn(
         &mut self,
         name: &'static str,
@@ -96,6 +97,7 @@ impl Tasks {
     /// Lets one go on until it pauses; its name, and why it paused.
     pub(super) fn step(&mut self, number: usize) -> (&'static str, Pause) {
         let task = &mut self.tasks[number];
+        let blocked = task.pause == Pause::Blocked;
         turns::set(Some(|| pause(Pause::Blocked)));
         let result = catch_unwind(AssertUnwindSafe(|| task.generator.resume()));
         turns::set(None);
@@ -106,17 +108,30 @@ impl Tasks {
                 Pause::Over
             }
         };
-        if task.pause == Pause::Blocked {
-            task.blocked_at = self.done;
-        } else {
-            self.done += 1;
+        // One that is blocked once more may all the same have done something: see `rouse`.
+        let (name, pause) = (task.name, task.pause);
+        if !blocked || pause != Pause::Blocked {
+            self.stir();
         }
-        (task.name, task.pause)
+        if pause == Pause::Blocked {
+            self.tasks[number].blocked_at = self.done;
+        }
+        (name, pause)
     }
 
-    /// Something has happened outside of all tasks.
+    /// Something has happened: whoever is blocked looks again.
     pub(super) fn stir(&mut self) {
         self.done += 1;
+        self.roused = 0;
+    }
+
+    /// Nothing seems to happen: whoever is blocked looks again all the same, a few times; whether it
+    /// is worth it.
+    pub(super) fn rouse(&mut self) -> bool {
+        const ROUNDS: u32 = 3;
+        self.done += 1;
+        self.roused += 1;
+        self.roused <= ROUNDS
     }
 
     /// Whether none is left.
