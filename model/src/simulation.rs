@@ -160,7 +160,8 @@ pub fn replay(requests: &[Request], seed: u64) -> Report {
         probes: 0,
         setting,
     };
-    let broken = simulation.start().and_then(|()| simulation.finish()).and_then(|()| simulation.drain()).err();
+    let broken =
+        simulation.start().and_then(|()| simulation.finish()).and_then(|()| simulation.drain()).err();
     let mut report = simulation.report(broken);
     if report.broken.is_none() && report.calls != requests.len() as u64 {
         report.broken = Some(format!("{} of {} requests were answered", report.calls, requests.len()));
@@ -273,7 +274,11 @@ impl Simulation {
                 if !matches!(pause, tasks::Pause::Blocked) {
                     self.world.lock().note(task as u64, || format!(" {name} {task}: {pause:?}"));
                 }
-                return self.tasks.panic.take().map_or(Ok(()), |panic| Err(format!("{name} panicked: {panic}")));
+                return self
+                    .tasks
+                    .panic
+                    .take()
+                    .map_or(Ok(()), |panic| Err(format!("{name} panicked: {panic}")));
             }
             chosen -= weight;
         }

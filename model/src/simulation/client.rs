@@ -187,7 +187,13 @@ impl Client {
         let most = if world.strike(Fault::Cut) { world.random.length(2000) } else { 1 << 20 };
         let (bytes, ended) = world.client_receives(number, most);
         let client = self.number;
-        world.note_bytes(&bytes, || format!("client {client} receives {} bytes{}", bytes.len(), if ended { " and the end" } else { "" }));
+        world.note_bytes(&bytes, || {
+            format!(
+                "client {client} receives {} bytes{}",
+                bytes.len(),
+                if ended { " and the end" } else { "" }
+            )
+        });
         self.incoming.extend(&bytes);
         while let Some((answer, length)) = self.next_answer()? {
             self.incoming.drain(..length);
@@ -212,7 +218,9 @@ impl Client {
     fn take(&mut self, answer: WireAnswer, world: &mut State, recorder: &mut Recorder) -> Result<(), String> {
         let (client, status) = (self.number, answer.status);
         let closes = answer.field("connection") == "close";
-        world.note(u64::from(status), || format!("client {client} is answered {status}{}", if closes { ", closing" } else { "" }));
+        world.note(u64::from(status), || {
+            format!("client {client} is answered {status}{}", if closes { ", closing" } else { "" })
+        });
         if status < 200 {
             self.outgoing.extend(self.withheld.drain(..));
             return Ok(());
@@ -297,7 +305,13 @@ impl Client {
         }
     }
 
-    fn ask_file(&mut self, request: Request, version: Option<u64>, world: &mut State, recorder: &mut Recorder) {
+    fn ask_file(
+        &mut self,
+        request: Request,
+        version: Option<u64>,
+        world: &mut State,
+        recorder: &mut Recorder,
+    ) {
         let client = self.number;
         world.note_bytes(request.to_string().as_bytes(), || format!("client {client} asks {request}"));
         let content = request.content_bytes();

@@ -41,7 +41,12 @@ enum Call {
 
 impl Disk {
     /// A call: others may come first, it may take long, and it may fail.
-    fn call<T>(&self, name: &'static str, kind: Call, make: impl FnOnce(&Simulated) -> io::Result<T>) -> io::Result<T> {
+    fn call<T>(
+        &self,
+        name: &'static str,
+        kind: Call,
+        make: impl FnOnce(&Simulated) -> io::Result<T>,
+    ) -> io::Result<T> {
         let until = {
             let mut state = self.world.lock();
             if state.dead {

@@ -172,7 +172,9 @@ impl Drop for Socket {
         let mut world = self.world.lock();
         // tcp(7): what was received and not read turns the close into a reset.
         let connection = &world.connections[self.number];
-        if !connection.to_server.is_empty() && !connection.to_client.is_empty() && world.strike(Fault::LostAnswer)
+        if !connection.to_server.is_empty()
+            && !connection.to_client.is_empty()
+            && world.strike(Fault::LostAnswer)
         {
             world.connections[self.number].to_client.clear();
         }
@@ -245,7 +247,9 @@ impl Network<Disk> for Sockets {
         if state.seldom(Fault::Exhausted, 2) {
             return Accepted::Exhausted;
         }
-        let Some(number) = state.listening[self.event_loop].backlog.pop_front() else { return Accepted::Nothing };
+        let Some(number) = state.listening[self.event_loop].backlog.pop_front() else {
+            return Accepted::Nothing;
+        };
         if state.connections[number].reset {
             state.faults.count(Fault::Gone);
             return Accepted::Gone;

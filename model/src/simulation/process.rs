@@ -101,7 +101,8 @@ impl Simulation {
                 None => {}
             }
             drop(state);
-            let cut = self.setting.durability == http_server::store::Durability::Disk && self.random.chance(1, 2);
+            let cut =
+                self.setting.durability == http_server::store::Durability::Disk && self.random.chance(1, 2);
             self.crash(if cut { Crash::PowerCut } else { Crash::Kill })?;
         }
         self.tasks = Tasks::default();
@@ -182,7 +183,10 @@ impl Simulation {
             // What no server can help: time that passes between two steps, and a disk that is slow.
             jumps += (now - before).saturating_sub(1_000_000_000);
             if Duration::from_nanos(now - begun - jumps.min(now - begun)) > 3 * GRACE {
-                return Err(format!("has not ended {:?} after it was asked to", Duration::from_nanos(now - begun)));
+                return Err(format!(
+                    "has not ended {:?} after it was asked to",
+                    Duration::from_nanos(now - begun)
+                ));
             }
         }
         self.end()
@@ -301,6 +305,9 @@ impl Simulation {
     }
 
     fn failures_of(&self, faults: &super::faults::Faults) -> u64 {
-        [Fault::InputOutput, Fault::NoSpace, Fault::NoDescriptors].iter().map(|fault| faults.counted(*fault)).sum()
+        [Fault::InputOutput, Fault::NoSpace, Fault::NoDescriptors]
+            .iter()
+            .map(|fault| faults.counted(*fault))
+            .sum()
     }
 }

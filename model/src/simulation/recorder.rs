@@ -43,7 +43,12 @@ impl Recorder {
 
     /// A request is made; the name of its record.
     pub(super) fn asked(&mut self, client: usize, request: Request, invoked: u64) -> usize {
-        self.calls.push(Some(Call { client, request, invoked, outcome: Outcome::Unknown { until: u64::MAX } }));
+        self.calls.push(Some(Call {
+            client,
+            request,
+            invoked,
+            outcome: Outcome::Unknown { until: u64::MAX },
+        }));
         self.calls.len() - 1
     }
 
@@ -61,7 +66,12 @@ impl Recorder {
     ///
     /// # Errors
     /// Where that is no answer to such a request.
-    pub(super) fn answered(&mut self, record: usize, answer: &WireAnswer, at: u64) -> Result<Option<u64>, String> {
+    pub(super) fn answered(
+        &mut self,
+        record: usize,
+        answer: &WireAnswer,
+        at: u64,
+    ) -> Result<Option<u64>, String> {
         let Some(call) = &self.calls[record] else { return Ok(None) };
         let method = call.request.method;
         *self.statuses.entry((method, answer.status)).or_insert(0) += 1;

@@ -50,19 +50,17 @@ pub(super) struct Tasks {
 }
 
 /// Lets others run. To be called from a task only.
-#[expect(deprecated, reason = "the way without a handle, from below a trait that knows of none; loom's way, too")]
+#[expect(
+    deprecated,
+    reason = "the way without a handle, from below a trait that knows of none; loom's way, too"
+)]
 pub(super) fn pause(pause: Pause) {
     generator::yield_with(pause);
 }
 
 impl Tasks {
     /// Adds one that runs `body`.
-    pub(super) fn spawn(
-        &mut self,
-        name: &'static str,
-        weight: u64,
-        body: impl FnOnce() + Send + 'static,
-    ) {
+    pub(super) fn spawn(&mut self, name: &'static str, weight: u64, body: impl FnOnce() + Send + 'static) {
         let generator = Gn::<()>::new_opt(STACK_WORDS, move || {
             body();
             Pause::Over

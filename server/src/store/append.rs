@@ -34,7 +34,9 @@ impl<D: Directory> Store<D> {
         let folder = match self.open_folder(&parent) {
             Ok(folder) => folder,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind == StoreErrorKind::ParentIsFile && !self.file_above_is_final(&parent) => {
+            Err(error)
+                if error.kind == StoreErrorKind::ParentIsFile && !self.file_above_is_final(&parent) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error),
