@@ -3,7 +3,8 @@
 //! [`reference`] is the specification, [`alphabet`] what is tried on it and on the server, with [`terms`],
 //! [`wire`] reads answers as a strict client does, [`pump`] drives a connection without a socket,
 //! over a real store or over [`scripted`] files. [`simulated`] is a directory that crashes and fails.
-//! [`linearize`] judges what clients saw that asked at once.
+//! [`linearize`] judges what clients saw that asked at once; [`simulation`] is the whole server in one
+//! thread, on a network, a clock and a disk that go wrong.
 
 pub mod alphabet;
 pub mod grammar;
@@ -12,5 +13,6 @@ pub mod pump;
 pub mod reference;
 pub mod scripted;
 pub mod simulated;
+pub mod simulation;
 pub mod terms;
 pub mod wire;
