@@ -55,13 +55,15 @@ pub struct Setting {
 
 impl Setting {
     fn choose(random: &mut Random) -> Setting {
-        let mut limits = Limits::default();
-        limits.content_buffer_bytes_max = *random.pick(&[64, 4096, 256 * 1024]);
-        limits.discard_bytes_max = *random.pick(&[16, 10_000, 256 * 1024]);
-        limits.connections_max = *random.pick(&[2, 4, 1000, 1000]);
-        limits.connections_per_address_max = *random.pick(&[2, 1000, 1000]);
-        limits.queue_jobs_max = *random.pick(&[1, 4, 4096]);
-        limits.requests_per_connection_max = *random.pick(&[3, 1000, 1000]);
+        let limits = Limits {
+            content_buffer_bytes_max: *random.pick(&[64, 4096, 256 * 1024]),
+            discard_bytes_max: *random.pick(&[16, 10_000, 256 * 1024]),
+            connections_max: *random.pick(&[2, 4, 1000, 1000]),
+            connections_per_address_max: *random.pick(&[2, 1000, 1000]),
+            queue_jobs_max: *random.pick(&[1, 4, 4096]),
+            requests_per_connection_max: *random.pick(&[3, 1000, 1000]),
+            ..Limits::default()
+        };
         Setting {
             event_loops: 1 + random.below(2),
             workers: 1 + random.below(3),
@@ -118,7 +120,7 @@ pub fn run(seed: u64, tells: bool) -> Report {
         .map(|client| Client::new(client, setting.requests, 1 + random.below(4), Vec::new()))
         .collect();
     let mut simulation = Simulation {
-        world: World::new(Random::new(random.next()), faults, tells),
+        world: World::new(Random::new(random.draw()), faults, tells),
         tasks: Tasks::default(),
         clients,
         recorder: Recorder::default(),
@@ -150,7 +152,7 @@ pub fn replay(requests: &[Request], seed: u64) -> Report {
     faults.allow(Fault::Cut, 3);
     faults.allow(Fault::ShortSend, 10);
     let mut simulation = Simulation {
-        world: World::new(Random::new(random.next()), faults, false),
+        world: World::new(Random::new(random.draw()), faults, false),
         tasks: Tasks::default(),
         clients: vec![Client::new(0, 0, 1, given)],
         recorder: Recorder::default(),

@@ -151,7 +151,10 @@ impl Client {
                     self.ask(world, recorder);
                     return Ok(());
                 }
-                4 if self.outgoing.is_empty() => return Ok(self.rest(number, world)),
+                4 if self.outgoing.is_empty() => {
+                    self.rest(number, world);
+                    return Ok(());
+                }
                 _ => {}
             }
         }
