@@ -207,7 +207,10 @@ fn check_reached(sources: &[Source]) -> Vec<String> {
             by_path || by_name
         })
     };
-    let root = |source: &Source| ["lib.rs", "main.rs"].iter().any(|root| source.path.ends_with(root));
+    let root = |source: &Source| {
+        source.path.contains("/src/bin/")
+            || ["lib.rs", "main.rs"].iter().any(|root| source.path.ends_with(root))
+    };
     let ours =
         |source: &&Source| source.path.starts_with("server/src/") || source.path.starts_with("model/src/");
     let lost = sources.iter().filter(ours).filter(|source| !root(source) && !reached(source));
