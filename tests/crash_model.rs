@@ -194,6 +194,8 @@ fn each_call_can_fail_and_each_crash_leaves_old_or_new() {
                 let tried = enumeration.try_fault(&beginning, &operation(number, 0), fault, nth);
                 let (struck, failed) =
                     tried.unwrap_or_else(|error| panic!("{durability:?}, {plain}: {error}"));
+                let short = matches!(fault, Fault::Short | Fault::Interrupted);
+                assert!(!short || !failed, "a transfer that went half way, or not at all, is gone on with");
                 failures += u64::from(failed);
                 if !struck {
                     break;
