@@ -11,8 +11,6 @@
 mod agreement;
 #[path = "crash_model/broken.rs"]
 mod broken;
-#[path = "crash_model/driver.rs"]
-mod driver;
 #[path = "crash_model/enumeration.rs"]
 mod enumeration;
 #[path = "crash_model/found.rs"]
@@ -21,10 +19,10 @@ mod found;
 mod real;
 
 use broken::{Broken, WRONG};
-use driver::Style;
 use enumeration::{Beginning, Counts, Enumeration};
 use http_server::store::Durability;
 use model::alphabet::Request;
+use model::driven::Style;
 use model::simulated::{Fault, Simulated};
 
 /// What is there at first: a file that ends shortly before the end of a block, one in a directory,

@@ -63,7 +63,8 @@ impl Terms {
         };
         let date = |date: Option<Date>| {
             date.map(|date| match date {
-                Date::Past => "Thursday, 01-Jan-70 00:00:00 GMT".to_owned(),
+                // Two digits of a year are at most 50 years ahead: these are 1998 by every clock here.
+                Date::Past => "Thursday, 01-Jan-98 00:00:00 GMT".to_owned(),
                 Date::Future => "Fri, 31 Dec 9999 23:59:59 GMT".to_owned(),
             })
         };
