@@ -38,7 +38,7 @@ const CELLS: &[(Method, &[u16])] = &[
 #[test]
 fn random_sequences_agree_with_the_reference() {
     let cases = depth().of(3000, 20_000, 5_000_000);
-    let cells = random(cases, |case| through_both::<Simulated>(case));
+    let cells = random(cases, through_both::<Simulated>);
     let counts = |(method, statuses): &(Method, &'static [u16])| {
         let method = *method;
         statuses.iter().map(move |status| (method, *status))
@@ -54,7 +54,7 @@ fn random_sequences_agree_with_the_reference() {
 #[test]
 fn random_sequences_on_a_real_directory_agree_with_the_reference() {
     let cases = depth().of(250, 2000, 200_000);
-    random(cases, |case| through_both::<Real>(case));
+    random(cases, through_both::<Real>);
     ledger::record("model:real", &[("sequences", cases.into())]);
 }
 

@@ -18,7 +18,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("pace", &["clock"]),
     ("shared", &["sync"]),
     ("store::base_directory", &["sys", "clock", "store::directory", "store::path", "store::version"]),
-    ("store", &["shared"]),
+    ("store", &["shared", "sync"]),
     ("api", &["http", "store::operation", "store::path", "store::condition", "store::version"]),
     (
         "connection",

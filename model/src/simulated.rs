@@ -165,6 +165,21 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Reads as [`Directory::read`] does, where nothing can go wrong.
+    ///
+    /// # Errors
+    /// Where it is not open for reading.
+    pub fn content_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.directory.lock();
+        let content = state.live.content(self.id_for(Access::Read)?);
+        let rest = content.get(to_usize(offset)..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut state = self.directory.lock();

@@ -63,8 +63,8 @@ impl Terms {
         };
         let date = |date: Option<Date>| {
             date.map(|date| match date {
-                // Two digits of a year are at most 50 years ahead: these are 1998 by every clock here.
-                Date::Past => "Thursday, 01-Jan-98 00:00:00 GMT".to_owned(),
+                // In the form of asctime, which means the same in every year (RFC 9110 §5.6.7).
+                Date::Past => "Thu Jan  1 00:00:00 1970".to_owned(),
                 Date::Future => "Fri, 31 Dec 9999 23:59:59 GMT".to_owned(),
             })
         };
@@ -76,6 +76,16 @@ impl Terms {
         add("Range", self.range.map(|range| format!("bytes={}", range_text(range))));
         add("If-Range", self.if_range.map(&tag));
         fields
+    }
+
+    /// Gives the versions that are named other numbers.
+    pub fn rename(&mut self, number: impl Fn(u64) -> u64) {
+        let named = [&mut self.if_match, &mut self.if_none_match].into_iter().flatten();
+        let listed = named.flat_map(|versions| match versions {
+            Versions::Any => &mut [][..],
+            Versions::Of(versions) => versions,
+        });
+        listed.chain(&mut self.if_range).for_each(|version| *version = number(*version));
     }
 
     /// Every version that is named.

@@ -92,6 +92,16 @@ pub struct Output {
     pub answered: Option<Vec<Answered>>,
 }
 
+impl Output {
+    /// Forgets what nobody is to be told.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        if let Some(answered) = &mut self.answered {
+            answered.clear();
+        }
+    }
+}
+
 /// One request and its answer, for the access log.
 #[derive(Debug)]
 pub struct Answered {

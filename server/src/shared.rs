@@ -18,7 +18,8 @@ use crate::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWri
 // A lock is poisoned where somebody panicked who held it. What the locks here guard is whole after
 // every statement, so whoever comes next goes on.
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Waits until nobody else has what `mutex` guards.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     obtain(|| mutex.try_lock(), || mutex.lock())
 }
 

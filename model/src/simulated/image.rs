@@ -129,8 +129,8 @@ impl fmt::Debug for Image {
 pub type Tree = BTreeMap<Vec<Vec<u8>>, Option<(Version, Vec<u8>)>>;
 
 impl Image {
-    /// Two empty directories.
-    pub(super) fn empty() -> Image {
+    /// Nothing but a base directory.
+    pub fn empty() -> Image {
         let folder = |number| Inode { number, modified: 0, kind: Kind::Folder(BTreeMap::new()) };
         Image { inodes: vec![folder(1), folder(2)], reserved: Reserved(i64::MIN) }
     }

@@ -407,6 +407,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         };
         let session = Session::new(socket, peer, connection);
         let Some(token) = self.sessions.insert(Place { session, counted }) else {
+            self.common.output.clear();
             self.uncount(counted, peer.ip());
             return;
         };
@@ -414,7 +415,13 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             .sessions
             .get_mut(token)
             .is_some_and(|place| self.common.network.register(place.session.socket(), token).is_ok());
-        if registered { self.serve(token, occasion) } else { self.close(token) }
+        if registered {
+            self.serve(token, occasion);
+        } else {
+            // What it was to be told is not to be told to the next one.
+            self.common.output.clear();
+            self.close(token);
+        }
     }
 
     /// With no descriptor left for it, one connection is told why; the others wait.
@@ -422,10 +429,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         let limits = Arc::clone(&self.common.limits);
         let (_, _) = Connection::refused(limits, &self.common.now, &mut self.common.output);
         self.common.network.refuse_one(&self.common.output.bytes);
-        self.common.output.bytes.clear();
-        if let Some(answered) = &mut self.common.output.answered {
-            answered.clear();
-        }
+        self.common.output.clear();
         self.common.log.noted("descriptors or memory are used up: no new connections for a moment");
     }
 

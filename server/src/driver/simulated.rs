@@ -52,6 +52,8 @@ pub(super) struct World {
     /// Descriptors that may be open.
     pub(super) descriptors_max: Option<usize>,
     events: VecDeque<Event>,
+    /// Connections that can not be registered, from now on.
+    pub(super) unregistered: usize,
     pub(super) files: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Files of which only so many bytes are in memory until they are read.
     pub(super) cold: BTreeMap<Vec<u8>, usize>,
@@ -344,6 +346,10 @@ impl Network<Simulated> for Simulated {
 
     fn register(&mut self, socket: &Socket, token: Token) -> io::Result<()> {
         let mut world = self.lock();
+        if world.unregistered > 0 {
+            world.unregistered -= 1;
+            return Err(ErrorKind::OutOfMemory.into());
+        }
         world.peers[socket.peer].token = Some(token);
         let peer = &world.peers[socket.peer];
         let (readable, ended) = (!peer.to_server.is_empty(), peer.to_server_ended);

@@ -35,6 +35,11 @@ impl<D: Directory> Store<D> {
         let folder = match self.open_folder(&parent) {
             Ok(folder) => folder,
             Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(None),
+            Err(error)
+                if error.kind == StoreErrorKind::ParentIsFile && !self.file_above_is_final(&parent) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let Some(target) = self.open_for_append(&folder, name)? else { return Ok(None) };

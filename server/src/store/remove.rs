@@ -70,19 +70,21 @@ impl<D: Directory> Store<D> {
         if self.durability == Durability::Cache {
             return removed(self.directory.remove_file(folder, name));
         }
+        let before = self.syncs_failed();
         match self.directory.retire(parent.as_c_str(), folder, name) {
             Ok(staged_name) => {
                 let mut entry = StagedEntry::of(&self.directory, staged_name);
-                self.sync_entries(folder).inspect_err(|_| {
+                self.sync_entries(folder, before).inspect_err(|_| {
                     if self.directory.publish_new(staged_name, folder, name).is_ok() {
                         entry.published();
                     }
+                    self.sync_undone(folder);
                 })
             }
             // There is no such place on its file system: then it cannot be put back.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 removed(self.directory.remove_file(folder, name))?;
-                self.sync_entries(folder)
+                self.sync_entries(folder, before)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let still_there = self.directory.look_up(folder, name).is_ok();
@@ -112,10 +114,12 @@ impl<D: Directory> Store<D> {
         let _alone = changing.alone();
         let folder = self.open_folder(parent)?;
         demand(condition, There::Directory)?;
+        let before = self.syncs_failed();
         match self.directory.remove_folder(&folder, name) {
-            Ok(()) => self.sync_entries(&folder).inspect_err(|_| {
+            Ok(()) => self.sync_entries(&folder, before).inspect_err(|_| {
                 // As before but for owner and permissions, as far as that can be had.
                 let _ = self.directory.make_folder(&folder, name);
+                self.sync_undone(&folder);
             }),
             // rmdir(2): a file system may say either where there are entries.
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Err(StoreError {

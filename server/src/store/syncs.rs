@@ -1,21 +1,26 @@
 //! Stable storage: what was promised to survive is put there before anybody hears of it.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::directory::{Directory, StagedName};
 use super::operation::{StoreError, StoreErrorKind};
 use super::version::Version;
 use super::{Durability, Store};
 use crate::seeded::bug;
+use crate::shared::lock;
 use crate::shared::rounds::Rounds;
 use crate::shared::stamps::Stamps;
+use crate::sync::Mutex;
 
 /// Nanoseconds that stamps may be ahead of the clock without a word: less than a start takes off.
 const AHEAD_MAX: i64 = 1_000_000;
 /// Nanoseconds of stamps that are reserved at once: ten million of them.
 const RESERVED: i64 = 1_000_000_000;
+
+/// How many syncs of directories had failed at some point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SyncsFailed(u64);
 
 /// What writers that run at once share.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(super) struct Syncs {
     stamps: Stamps,
     /// Up to here the next start knows that times may have been given.
     reserved: Mutex<i64>,
+    /// Syncs of directories that have failed.
+    folders_failed: AtomicU64,
     /// One sync of a directory for all who changed entries in it before it began. What it said is
     /// the number of the system's error.
     folders: Rounds<i32>,
@@ -38,6 +45,7 @@ impl Syncs {
         Syncs {
             stamps,
             reserved: Mutex::new(i64::MIN),
+            folders_failed: AtomicU64::new(0),
             folders: Rounds::new(),
             areas: Rounds::new(),
             area_failed: AtomicBool::new(false),
@@ -86,7 +94,7 @@ impl<D: Directory> Store<D> {
 
     /// The clock was set back: its time no longer tells the next start what has been given.
     fn reserve(&self, modified: i64) -> Result<(), StoreError> {
-        let mut reserved = self.syncs.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reserved = lock(&self.syncs.reserved);
         if modified > *reserved {
             let until = modified.saturating_add(RESERVED);
             self.directory.reserve_times(until).map_err(|error| StoreError::failed("futimens", error))?;
@@ -106,17 +114,37 @@ impl<D: Directory> Store<D> {
         }
     }
 
+    /// Before a change of names: which syncs had failed by then.
+    pub(super) fn syncs_failed(&self) -> SyncsFailed {
+        SyncsFailed(self.syncs.folders_failed.load(Ordering::SeqCst))
+    }
+
     /// Puts a change of names on stable storage, where that was promised.
-    pub(super) fn sync_entries(&self, folder: &D::Folder) -> Result<(), StoreError> {
+    ///
+    /// Where another sync has failed since the change was begun, it may have been this change that it
+    /// could not put there, and no later sync will tell of that: then this one has failed, too.
+    pub(super) fn sync_entries(&self, folder: &D::Folder, before: SyncsFailed) -> Result<(), StoreError> {
         if self.durability == Durability::Cache || bug("names_not_synced") {
             return Ok(());
         }
-        let sync = || self.directory.sync_folder(folder).map_err(number);
-        match self.directory.folder_key(folder) {
-            Ok(key) => self.syncs.folders.join(key, sync).map_err(failed),
+        let sync = || {
+            self.directory.sync_folder(folder).map_err(number).inspect_err(|_| {
+                self.syncs.folders_failed.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        let result = match self.directory.folder_key(folder) {
+            Ok(key) => self.syncs.folders.join(key, sync),
             // Then it is not shared.
-            Err(_) => sync().map_err(failed),
-        }
+            Err(_) => sync(),
+        };
+        result.map_err(failed)?;
+        if self.syncs_failed() == before { Ok(()) } else { Err(failed(libc::EIO)) }
+    }
+
+    /// The same for a change that was taken back because its own sync failed: a power cut would else
+    /// bring about what was answered as an error. Where this fails as well, nothing more can be done.
+    pub(super) fn sync_undone(&self, folder: &D::Folder) {
+        let _ = self.sync_entries(folder, self.syncs_failed());
     }
 
     /// The same for what is staged.
@@ -128,7 +156,9 @@ impl<D: Directory> Store<D> {
         self.syncs.areas.join((0, staged.area.into()), sync).map_err(|number| {
             self.syncs.area_failed.store(true, Ordering::Relaxed);
             failed(number)
-        })
+        })?;
+        // Another sync that failed meanwhile may have been about the same name.
+        self.refuse_unsynced_area()
     }
 
     /// The places of staged files stay open, and what a sync says that follows one that failed means

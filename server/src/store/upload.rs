@@ -53,7 +53,7 @@ impl<D: Directory> Store<D> {
         let namespace = self.locks.share_namespace();
         let reading = self.locks.read(intent.path.as_bytes());
         let pinned = reading.pinned(intent.path.as_bytes());
-        let mut elsewhere = false;
+        let (mut elsewhere, mut refused) = (false, None);
         match self.open_folder(&parent) {
             Ok(folder) => {
                 elsewhere = self.directory.is_elsewhere(&folder);
@@ -66,9 +66,13 @@ impl<D: Directory> Store<D> {
             }
             // Parents are made when the content is complete.
             Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
+            Err(error) if error.kind == StoreErrorKind::ParentIsFile => refused = Some(error),
             Err(error) => return Err(error),
         }
         drop((reading, namespace));
+        if let Some(error) = refused.filter(|_| self.file_above_is_final(&parent)) {
+            return Err(error);
+        }
         // On its own file system from the beginning, where there may be more room.
         self.begin(intent, elsewhere.then_some(parent.as_c_str()))
     }
@@ -125,6 +129,12 @@ impl<D: Directory> Store<D> {
                         Attempt::Elsewhere => near = true,
                     },
                     Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
+                    Err(error) if error.kind == StoreErrorKind::ParentIsFile => {
+                        if self.file_above_is_final(&parent) {
+                            return Err(error);
+                        }
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -271,17 +281,33 @@ impl<D: Directory> Store<D> {
         }
     }
 
+    /// Whether there is a file on the way that a crash leaves there: nobody is refused for the sake of
+    /// one that may still be taken back, or be lost with the power. Not while the path is being read.
+    pub(super) fn file_above_is_final(&self, parent: &ParentPath) -> bool {
+        parent.steps().any(|(folder, name)| {
+            let separator: &[u8] = if folder.is_empty() { b"" } else { b"/" };
+            let path = [folder.as_bytes(), separator, name.as_bytes()].concat();
+            // Whoever makes it is alone with it until it is final.
+            let _reading = self.locks.read(&path);
+            let entry = self.directory.open_folder(&folder);
+            let entry = entry.and_then(|folder| self.directory.look_up(&folder, &name));
+            matches!(entry, Ok(Entry::File(_)))
+        })
+    }
+
     /// Makes the directories on the way, outermost first, and opens the last. One that was made but
     /// could not be made durable is removed: whoever found it would take it for durable.
     fn make_parents(&self, parent: &ParentPath) -> Result<D::Folder, StoreError> {
         for (path, name) in parent.steps() {
             let folder =
                 self.directory.open_folder(&path).map_err(|error| StoreError::failed("openat2", error))?;
+            let before = self.syncs_failed();
             match self.directory.make_folder(&folder, &name) {
                 Ok(()) if bug("parents_not_synced") => {}
                 Ok(()) => {
-                    if let Err(error) = self.sync_entries(&folder) {
+                    if let Err(error) = self.sync_entries(&folder, before) {
                         let _ = self.directory.remove_folder(&folder, &name);
+                        self.sync_undone(&folder);
                         return Err(error);
                     }
                 }
@@ -298,13 +324,15 @@ impl<D: Directory> Store<D> {
         folder: &D::Folder,
         name: &CStr,
     ) -> Result<Attempt, StoreError> {
+        let before = self.syncs_failed();
         if let Err(error) = self.directory.publish_new(entry.name()?, folder, name) {
             return attempt_failed("renameat2", error);
         }
         entry.published();
-        if let Err(error) = self.sync_entries(folder) {
+        if let Err(error) = self.sync_entries(folder, before) {
             // As before, as far as the file system still does what it is told.
             let _ = self.directory.remove_file(folder, name);
+            self.sync_undone(folder);
             return Err(error);
         }
         Ok(Attempt::Done(Outcome::Created(version)))
@@ -318,10 +346,12 @@ impl<D: Directory> Store<D> {
         name: &CStr,
     ) -> Result<Attempt, StoreError> {
         let staged_name = entry.name()?;
+        let before = self.syncs_failed();
         match self.directory.exchange(staged_name, folder, name) {
             Ok(()) => {
-                if let Err(error) = self.sync_entries(folder) {
+                if let Err(error) = self.sync_entries(folder, before) {
                     let _ = self.directory.exchange(staged_name, folder, name);
+                    self.sync_undone(folder);
                     return Err(error);
                 }
             }
@@ -331,7 +361,7 @@ impl<D: Directory> Store<D> {
                 }
                 entry.published();
                 // The old file is gone: where this fails the new one stays, and nobody is told.
-                self.sync_entries(folder)?;
+                self.sync_entries(folder, before)?;
             }
             Err(error) => return attempt_failed("renameat2", error),
         }

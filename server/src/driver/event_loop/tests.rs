@@ -333,3 +333,19 @@ fn without_descriptors_one_connection_is_told_and_the_rest_wait_without_spinning
     assert_eq!(statuses(&simulation.received(waiting[2])), ["200"]);
     assert_eq!(simulation.calls("exhausted"), 2);
 }
+
+/// Goal: what one connection is told is told to no other. Method: one that is to be refused cannot
+/// even be registered; then another one is answered.
+#[test]
+fn a_refusal_that_cannot_be_told_is_told_to_nobody() {
+    let mut simulation = Simulation::new(Limits { connections_max: 1, ..Limits::default() });
+    let admitted = simulation.connect();
+    simulation.run();
+    simulation.world().unregistered = 1;
+    let refused = simulation.connect();
+    simulation.run();
+    assert!(simulation.closed(refused));
+    simulation.send(admitted, echo("abc"));
+    simulation.run();
+    assert_eq!(statuses(&simulation.received(admitted)), ["200"]);
+}

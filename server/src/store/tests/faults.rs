@@ -190,6 +190,21 @@ fn an_event_loop_leaves_to_a_worker_what_takes_more_calls() {
     }
 }
 
+/// Goal: nobody relies on a sync behind another one that failed, which may have been the one that
+/// had the change to put on stable storage. Method: one sync fails between a change and its own.
+#[test]
+fn a_change_is_not_durable_where_another_sync_failed_meanwhile() {
+    let directory = base();
+    // open_folder, folder_key, sync_folder.
+    let store = Store::new(Faulty::new(directory.path(), Fault::Error(libc::EIO), 3), Durability::Disk);
+    let file = path("file");
+    let folder = store.open_folder(&file.parent_and_name().unwrap().0).unwrap();
+    let begun = store.syncs_failed();
+    assert!(store.sync_entries(&folder, store.syncs_failed()).is_err(), "somebody else's");
+    assert_eq!(store.sync_entries(&folder, begun).unwrap_err().kind, StoreErrorKind::InputOutput);
+    assert!(store.sync_entries(&folder, store.syncs_failed()).is_ok(), "of what was begun since");
+}
+
 fn base() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file"), "old").unwrap();
