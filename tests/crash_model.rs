@@ -11,8 +11,6 @@
 mod agreement;
 #[path = "crash_model/broken.rs"]
 mod broken;
-#[path = "crash_model/driver.rs"]
-mod driver;
 #[path = "crash_model/enumeration.rs"]
 mod enumeration;
 #[path = "crash_model/found.rs"]
@@ -21,10 +19,10 @@ mod found;
 mod real;
 
 use broken::{Broken, WRONG};
-use driver::Style;
 use enumeration::{Beginning, Counts, Enumeration};
 use http_server::store::Durability;
 use model::alphabet::Request;
+use model::driven::Style;
 use model::simulated::{Fault, Simulated};
 
 /// What is there at first: a file that ends shortly before the end of a block, one in a directory,
@@ -194,6 +192,8 @@ fn each_call_can_fail_and_each_crash_leaves_old_or_new() {
                 let tried = enumeration.try_fault(&beginning, &operation(number, 0), fault, nth);
                 let (struck, failed) =
                     tried.unwrap_or_else(|error| panic!("{durability:?}, {plain}: {error}"));
+                let short = matches!(fault, Fault::Short | Fault::Interrupted);
+                assert!(!short || !failed, "a transfer that went half way, or not at all, is gone on with");
                 failures += u64::from(failed);
                 if !struck {
                     break;

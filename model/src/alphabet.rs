@@ -38,7 +38,13 @@ pub struct Content {
 impl Content {
     /// The bytes: `<number>` again and again.
     pub fn bytes(self) -> Vec<u8> {
-        format!("<{}>", self.number).into_bytes().into_iter().cycle().take(self.length).collect()
+        let mut bytes = format!("<{}>", self.number).into_bytes();
+        // Doubled rather than byte by byte: much of it is asked for.
+        while bytes.len() < self.length {
+            bytes.extend_from_within(..);
+        }
+        bytes.truncate(self.length);
+        bytes
     }
 }
 
@@ -46,6 +52,11 @@ impl Request {
     /// The bytes of the content; none where there is no content.
     pub fn content_bytes(&self) -> Vec<u8> {
         self.content.map(Content::bytes).unwrap_or_default()
+    }
+
+    /// The same for all of a file: what a store is asked, which knows no ranges.
+    pub fn of_whole_files(&self) -> Request {
+        Request { terms: Terms { range: None, ..self.terms.clone() }, ..self.clone() }
     }
 
     /// As HTTP/1.1 has it, with the tags that `tag` has for versions.

@@ -62,7 +62,8 @@ pub struct Pump<F> {
     sent: Vec<u8>,
     /// What has been made and not sent; empty between two inputs.
     unsent: Output,
-    operations: Vec<String>,
+    /// In words, which takes longer than anything else: nothing where nobody asks for them.
+    operations: Option<Vec<String>>,
     end: Option<bool>,
 }
 
@@ -72,7 +73,12 @@ impl<F: Files> Pump<F> {
         let now = Now::new(Instant::default(), 0);
         let unsent = Output { bytes: Vec::new(), answered: Some(Vec::new()) };
         let connection = Connection::new(limits, &now);
-        Pump { files, connection, now, sent: Vec::new(), unsent, operations: Vec::new(), end: None }
+        Pump { files, connection, now, sent: Vec::new(), unsent, operations: Some(Vec::new()), end: None }
+    }
+
+    /// The same where nobody asks for the operations.
+    pub fn without_operations(self) -> Pump<F> {
+        Pump { operations: None, ..self }
     }
 
     /// The peer sends `bytes`; they are lost where the connection has ended.
@@ -110,7 +116,7 @@ impl<F: Files> Pump<F> {
 
     /// All operations so far, each with its content, in words.
     pub fn operations(&self) -> &[String] {
-        &self.operations
+        self.operations.as_deref().unwrap_or_default()
     }
 
     /// Whether the connection has ended; then, whether it lingers.
@@ -133,7 +139,9 @@ impl<F: Files> Pump<F> {
             let input = match want {
                 Want::Receive | Want::Same => break,
                 Want::Run(operation) => {
-                    self.operations.push(format!("{operation:?}"));
+                    if let Some(operations) = &mut self.operations {
+                        operations.push(format!("{operation:?}"));
+                    }
                     Input::Outcome(self.files.run(operation))
                 }
                 Want::Send => {

@@ -14,7 +14,9 @@ pub fn terms() -> impl Strategy<Value = Terms> {
             ]
         };
         let date = || prop_oneof![Just(Date::Past), Just(Date::Future)];
-        let number = || prop::option::of(prop_oneof![0_u64..60, Just(u64::MAX)]);
+        // Mostly within what there is, so that both ends of a part are seen.
+        let number =
+            || prop::option::weighted(0.7, prop_oneof![6 => 0_u64..20, 2 => 0_u64..60, 1 => Just(u64::MAX)]);
         let range = (number(), number())
             .prop_filter("a range has an end", |(first, last)| first.is_some() || last.is_some());
         prop_oneof![

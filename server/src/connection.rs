@@ -35,6 +35,7 @@ use crate::http::head::HeadReader;
 use crate::http::rejection::Rejection;
 use crate::http::status::Status;
 use crate::limits::Limits;
+use crate::seeded::bug;
 use crate::store::operation::{Mode, Operation, Outcome};
 use crate::store::path::FilePath;
 use content::{Content, Upload};
@@ -233,6 +234,7 @@ impl Connection {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Head { begun: Some(begun), .. } => Some(begun.after(self.limits.head_time_max)),
+            State::Head { .. } if bug("idle_time_is_endless") => None,
             State::Head { since, .. } => Some(since.after(self.limits.idle_time_max)),
             State::Discard { content, .. } | State::Gather { content, .. } => Some(content.deadline()),
             _ => None,

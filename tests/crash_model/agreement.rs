@@ -5,12 +5,11 @@ use std::cell::Cell;
 
 use http_server::store::{Durability, Store};
 use model::alphabet::{Request, all_sequences, requests};
-use model::reference::Terms;
+use model::driven::{Judge, Style};
 use model::simulated::Simulated;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::driver::{Judge, Style};
 use super::enumeration::{START, check_nothing_left};
 
 const SECOND: i64 = 1_000_000_000;
@@ -56,10 +55,8 @@ fn compare(world: World, requests: &[(Before, Request, usize)]) -> Result<u64, S
                 store.recover().map_err(|error| error.to_string())?;
             }
         }
-        // A store knows no ranges.
-        let request = Request { terms: Terms { range: None, ..request.terms.clone() }, ..request.clone() };
         let style = if part.is_multiple_of(2) { Style::Whole } else { Style::Parts(*part) };
-        judge.perform(&store, &request, style)?;
+        judge.perform(&store, &request.of_whole_files(), style)?;
         check_nothing_left(&disk)?;
     }
     judge.check_tree(&disk.tree())?;

@@ -9,9 +9,8 @@ use http_server::store::directory::Directory;
 use http_server::store::version::Version;
 use http_server::store::{Durability, Store};
 use model::alphabet::Request;
+use model::driven::{Judge, Style, perform, show};
 use model::simulated::{Fault, History, Image, Simulated, Tree};
-
-use super::driver::{Judge, Style, perform, show};
 
 /// When it all begins, in nanoseconds since 1970.
 pub(crate) const START: i64 = 1_700_000_000_000_000_000;
@@ -129,16 +128,16 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         requests: &[(Request, Style)],
     ) -> Result<(), String> {
         // Behind each request the tree, and how many events and versions there were.
-        let mut trees = vec![(disk.tree(), disk.events(), judge.versions.len())];
+        let mut trees = vec![(disk.tree(), disk.events(), judge.versions.count())];
         let mut judged = Ok(());
         for (number, (request, style)) in requests.iter().enumerate() {
             disk.set_time(START + SECOND * number as i64);
             judge.perform(store, request, *style)?;
             judged = judged.and(judge.check_tree(&disk.tree())).and(check_nothing_left(disk));
-            trees.push((disk.tree(), disk.events(), judge.versions.len()));
+            trees.push((disk.tree(), disk.events(), judge.versions.count()));
         }
         let history = disk.history();
-        let versions: Vec<Version> = judge.versions.values().copied().collect();
+        let versions: Vec<Version> = judge.versions.names().copied().collect();
         for end in trees[0].1..=history.len() {
             let done = trees.iter().rposition(|(_, events, _)| *events <= end).unwrap_or(0);
             let (tree, events, given) = &trees[done];
@@ -193,7 +192,7 @@ impl<D: Directory, F: Fn(Simulated) -> D> Enumeration<F> {
         }
         let history = disk.history();
         let allowed = if failed { [vec![old], on_the_way].concat() } else { vec![new] };
-        let versions: Vec<Version> = beginning.judge.versions.values().copied().collect();
+        let versions: Vec<Version> = beginning.judge.versions.names().copied().collect();
         // An append is taken back without its record where the record is gone and it is not known
         // for how long. A crash on top of that may leave a version that nobody has seen.
         let exact = struck != Some("sync_staged") && !died;

@@ -1,9 +1,9 @@
 //! Found by the checks of this folder, each as the smallest case.
 
 use http_server::store::{Durability, Store};
+use model::driven::{Judge, Style};
 use model::simulated::{Fault, Simulated};
 
-use super::driver::{Judge, Style};
 use super::enumeration::START;
 
 const SECOND: i64 = 1_000_000_000;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::http::response::ContentRange;
 use crate::http::status::Status;
+use crate::seeded::bug;
 use crate::store::operation::{Mode, StoreErrorKind};
 use crate::store::path::{FilePath, PathError};
 use crate::store::version::Version;
@@ -121,7 +122,12 @@ pub fn updated(mode: Mode, version: Version) -> Reply<'static> {
 /// 304: whoever asked has this version, RFC 9110 §15.4.5.
 pub fn not_modified(version: Version) -> Reply<'static> {
     let about = About::Version(version);
-    Reply { status: Status::NOT_MODIFIED, media_type: None, about, ..text(TEXT, Cow::Borrowed(b"")) }
+    Reply {
+        status: Status::NOT_MODIFIED,
+        media_type: bug("not_modified_has_a_length").then_some(TEXT),
+        about,
+        ..text(TEXT, Cow::Borrowed(b""))
+    }
 }
 
 /// 416: a file so long has none of the parts that were asked for.

@@ -12,6 +12,7 @@ use crate::http::rejection::Rejection;
 use crate::http::response::CONTINUE;
 use crate::limits::Limits;
 use crate::pace::Pace;
+use crate::seeded::bug;
 use crate::store::operation::{Intent, Operation};
 
 /// Content on its way in.
@@ -75,6 +76,9 @@ impl Connection {
         if content.received.saturating_add(left) > self.limits.discard_bytes_max {
             return Break(self.answer_before(exchange, action, now, output));
         }
+        if bug("unread_content_is_parsed") {
+            return self.act(exchange, action, now, output);
+        }
         if asked {
             output.bytes.extend_from_slice(CONTINUE);
         }
@@ -133,6 +137,10 @@ impl Connection {
             return Break(self.reject(exchange, Rejection::ContentTooLarge, now, output));
         }
         let upload = Upload { intent, staged: false, buffer: Vec::new() };
+        if asked && bug("continue_before_the_refusal") {
+            output.bytes.extend_from_slice(CONTINUE);
+            return self.stage(exchange, content, upload, false);
+        }
         // Whoever waits for 100, or has much to send, learns first whether it is in vain.
         if asked || left.is_some_and(|left| left > self.limits.content_buffer_bytes_max as u64) {
             return self.stage(exchange, content, upload, asked);
@@ -166,7 +174,10 @@ impl Connection {
         *input = &input[before - window.len()..];
         match piece {
             Ok(Piece::End) => return self.finish(exchange, upload),
-            Ok(Piece::Data(_)) if content.received > self.limits.content_bytes_max => {
+            Ok(Piece::Data(_))
+                if content.received + u64::from(bug("content_bound_is_one_less"))
+                    > self.limits.content_bytes_max =>
+            {
                 return Break(self.reject(exchange, Rejection::ContentTooLarge, now, output));
             }
             Ok(Piece::Data(data)) => upload.buffer.extend_from_slice(data),

@@ -10,6 +10,7 @@ use crate::api::route::Action;
 use crate::clock::Now;
 use crate::http::rejection::Rejection;
 use crate::http::response::CONTINUE;
+use crate::seeded::bug;
 use crate::store::operation::{Operation, Outcome, StoreError};
 
 impl Connection {
@@ -145,6 +146,11 @@ impl Connection {
         output: &mut Output,
     ) -> Want {
         let reply = reply::refusal(rejection.status(), rejection.reason());
+        if bug("malformed_request_keeps_the_connection") {
+            exchange.reply(&reply, true, now, output);
+            self.state = between_requests(now);
+            return Want::Receive;
+        }
         self.reply_and_close(exchange, &reply, now, output)
     }
 

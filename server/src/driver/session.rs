@@ -15,6 +15,7 @@ use super::slots::Token;
 use crate::clock::Instant;
 use crate::connection::{Connection, Input, Want};
 use crate::pace::Pace;
+use crate::seeded::bug;
 use crate::store::Held;
 use crate::store::directory::Directory;
 use crate::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
@@ -411,7 +412,7 @@ impl<S, D: Directory> Session<S, D> {
     where
         N: Network<D, Socket = S>,
     {
-        if !linger || self.ended {
+        if !linger || self.ended || bug("closed_over_unread_bytes") {
             return Break(Next::Close);
         }
         common.network.shut_down(&self.socket);
@@ -440,6 +441,7 @@ impl<S, D: Directory> Session<S, D> {
         let held = std::mem::replace(&mut self.held, Held::Nothing);
         match held {
             Held::Nothing => {}
+            Held::File(_) if bug("held_file_is_not_closed") => std::mem::forget(held),
             Held::File(_) if self.held_bytes < LET_GO_BYTES_MAX => drop(held),
             Held::File(_) | Held::Upload(_) => common.discard(token, held),
         }

@@ -1,5 +1,7 @@
 //! Places for sessions, with names that never fit a later one: [`Slots`].
 
+use crate::seeded::bug;
+
 /// The name of one entry for all time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
@@ -64,7 +66,7 @@ impl<T> Slots<T> {
     /// The entry of this token, unless it was removed.
     pub fn get_mut(&mut self, token: Token) -> Option<&mut T> {
         let slot = self.slots.get_mut(token.index())?;
-        if slot.generation != token.generation {
+        if slot.generation != token.generation && !bug("stale_token_finds_its_successor") {
             return None;
         }
         slot.entry.as_mut()

@@ -3,6 +3,7 @@
 use super::rejection::Rejection;
 use super::request::Framing;
 use super::request_line::is_token_byte;
+use crate::seeded::bug;
 
 /// Where in a request's content the next byte belongs.
 #[derive(Clone, Debug)]
@@ -156,9 +157,12 @@ fn step(state: State, byte: u8) -> Result<State, Rejection> {
         State::DataEnd if byte == b'\r' => Ok(State::DataEndLineFeed),
         State::DataEndLineFeed if byte == b'\n' => Ok(State::Size),
         State::DataEnd | State::DataEndLineFeed => Err(Rejection::ChunkEnd),
+        State::Size if byte == b'+' && bug("chunk_size_has_a_sign") => Ok(State::SizeDigits(0)),
         State::Size => hexadecimal_digit(byte).map(State::SizeDigits).ok_or(Rejection::ChunkSize),
         State::SizeDigits(size) => match (byte, hexadecimal_digit(byte)) {
-            (_, Some(digit)) if size >> 60 == 0 => Ok(State::SizeDigits(size << 4 | digit)),
+            (_, Some(digit)) if size >> 60 == 0 || bug("chunk_size_overflows") => {
+                Ok(State::SizeDigits(size << 4 | digit))
+            }
             (b'\r', _) => Ok(State::SizeLineFeed(size)),
             (b';', _) => Ok(State::Extension(size, Extension::BeforeName)),
             (b' ' | b'\t', _) => Ok(State::Extension(size, Extension::BeforeSemicolon)),

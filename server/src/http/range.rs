@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::field::list_elements;
+use crate::seeded::bug;
 
 /// Ranges in one request, at most: more of them are refused, as work that nobody needs.
 pub const RANGES_MAX: usize = 100;
@@ -100,7 +101,9 @@ impl RangeSpec {
     fn within(self, length: u64) -> Result<Range<u64>, EmptyContent> {
         Ok(match self {
             RangeSpec::From(first) => first.min(length)..length,
-            RangeSpec::Between(first, last) => first.min(length)..last.saturating_add(1).min(length),
+            RangeSpec::Between(first, last) => {
+                first.min(length)..last.saturating_add(u64::from(!bug("last_byte_left_out"))).min(length)
+            }
             RangeSpec::Last(0) => 0..0,
             RangeSpec::Last(_) if length == 0 => return Err(EmptyContent),
             RangeSpec::Last(count) => length.saturating_sub(count)..length,

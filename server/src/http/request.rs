@@ -7,6 +7,7 @@ use super::head::HeadEnd;
 use super::rejection::Rejection;
 use super::request_line::{Method, RequestLine, Version};
 use super::target::Target;
+use crate::seeded::bug;
 
 /// The parts of a head that this server uses, lent from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,7 +221,7 @@ impl<'a> Summary<'a> {
             14 if is("content-length") => {
                 // RFC 9112 §6.3: a list of equal lengths may be taken as one, and is refused here.
                 let length = decimal(value).ok_or(Rejection::ContentLength)?;
-                if self.content_length.replace(length).is_some() {
+                if self.content_length.replace(length).is_some() && !bug("length_may_be_repeated") {
                     return Err(Rejection::ContentLengthRepeated);
                 }
             }
@@ -271,7 +272,7 @@ impl<'a> Summary<'a> {
         if self.version == Version::Http10 {
             return Err(Rejection::TransferEncodingInHttp10);
         }
-        if self.content_length.is_some() {
+        if self.content_length.is_some() && !bug("length_beside_coding_accepted") {
             return Err(Rejection::BothLengths);
         }
         match self.transfer_codings {
@@ -296,7 +297,7 @@ impl<'a> Summary<'a> {
     /// RFC 9112 §9.3.
     fn persistent(&self) -> bool {
         match self.version {
-            Version::Http11 => !self.close,
+            Version::Http11 => !self.close || bug("close_is_ignored"),
             Version::Http10 => self.keep_alive && !self.close,
         }
     }

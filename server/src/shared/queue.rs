@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{lock, wait};
+use crate::seeded::bug;
 use crate::sync::{Condvar, Mutex};
 
 /// A first-in, first-out queue whose producers never wait.
@@ -57,10 +58,11 @@ impl<T> Queue<T> {
         state.items.push_back(item);
         // A wake is a system call even where nobody sleeps. Invariant: as many sleepers have been
         // woken as items wait, or all of them; so an item beyond the sleepers needs none.
-        let wake = state.items.len() <= state.sleepers;
+        let wake = state.items.len() <= state.sleepers
+            && !(bug("queue_first_item_alone_wakes") && state.items.len() > 1);
         // Whoever is woken finds the lock free.
         drop(state);
-        if wake {
+        if wake && !bug("queue_push_wakes_nobody") {
             self.changed.notify_one();
         }
         Ok(())
@@ -85,6 +87,9 @@ impl<T> Queue<T> {
     /// Takes no more items; those that wait can still be popped.
     pub fn close(&self) {
         lock(&self.state).closed = true;
+        if bug("queue_close_wakes_one") {
+            return self.changed.notify_one();
+        }
         self.changed.notify_all();
     }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{lock, wait};
+use crate::seeded::bug;
 use crate::sync::{Arc, Condvar, Mutex};
 
 /// What calls are told apart by: of a directory its device and inode.
@@ -57,7 +58,9 @@ impl<E: Clone> Rounds<E> {
                 }
                 Some(entry) => {
                     entry.running = true;
-                    entry.next = empty();
+                    if !bug("round_is_joined_late") {
+                        entry.next = empty();
+                    }
                     break;
                 }
                 // Whoever is present keeps the key.
@@ -91,6 +94,12 @@ impl<E> Drop for Running<'_, E> {
             entry.running = false;
         }
         leave(&mut keys, self.key);
+        if bug("round_end_wakes_nobody") {
+            return;
+        }
+        if bug("round_end_wakes_one") {
+            return self.rounds.ended.notify_one();
+        }
         self.rounds.ended.notify_all();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Property: no two calls of [`Stamps::next`] give the same time, whatever the clock does.
 
+use crate::seeded::bug;
 use crate::sync::atomic::{AtomicI64, Ordering};
 
 /// Nanoseconds between two stamps: as finely as every file system keeps times that is worth
@@ -23,7 +24,11 @@ impl Stamps {
     pub fn next(&self, now: i64) -> i64 {
         let mut last = self.0.load(Ordering::Relaxed);
         loop {
-            let next = round_up(now).max(last.saturating_add(STEP));
+            let next = round_up(now).max(last.saturating_add(if bug("stamp_repeats") { 0 } else { STEP }));
+            if bug("stamp_is_not_agreed_on") {
+                self.0.store(next, Ordering::Relaxed);
+                return next;
+            }
             // Only the number itself is agreed on, so no order with other memory is needed.
             match self.0.compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return next,

@@ -17,6 +17,7 @@ use super::path::ParentPath;
 use super::staged::StagedEntry;
 use super::upload::{demand, place};
 use super::version::Version;
+use crate::seeded::bug;
 use crate::shared::path_locks::Changing;
 
 impl<D: Directory> Store<D> {
@@ -78,7 +79,7 @@ impl<D: Directory> Store<D> {
         count: u64,
         write: impl FnOnce((&D::File, u64)) -> Result<(), StoreError>,
     ) -> Result<Option<Outcome>, StoreError> {
-        if count == 0 {
+        if count == 0 && !bug("empty_append_makes_a_version") {
             return Ok(Some(Outcome::Updated(*before)));
         }
         refuse_undone(changing, before)?;
@@ -90,9 +91,10 @@ impl<D: Directory> Store<D> {
         };
         let record = StagedEntry::of(&self.directory, record);
         changing.pin(*before);
+        let end = before.length.saturating_sub(u64::from(bug("append_begins_a_byte_early")));
         let written = self
             .sync_area(record.name()?)
-            .and_then(|()| write((file, before.length)))
+            .and_then(|()| write((file, end)))
             .and_then(|()| self.stamp_appended(file));
         let error = match written {
             Ok(version) => match self.finish_append(parent, file, before, record) {
@@ -130,7 +132,13 @@ impl<D: Directory> Store<D> {
     ) -> Result<(), Unfinished> {
         let unfinished = |error, undone| Unfinished { error, undone };
         let name = record.name().map_err(|error| unfinished(error, false))?;
-        if let Err(error) = self.sync_content(file) {
+        if bug("record_stays") {
+            record.keep();
+            return Ok(());
+        }
+        if !bug("record_goes_before_the_sync")
+            && let Err(error) = self.sync_content(file)
+        {
             // What a sync says that follows one that failed means nothing, so the record stays.
             let _ = self.restore(file, before.length, before.modified);
             record.keep();

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::directory::{Directory, Entry, Found, StagedName, Wait};
 use super::version::Version;
 use crate::clock;
+use crate::seeded::bug;
 use crate::sys::file::{self, BENEATH, CACHED, Place, Status, WITHIN};
 #[cfg(test)]
 pub(crate) use crate::sys::identity;
@@ -125,7 +126,8 @@ impl Directory for BaseDirectory {
 
     fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<File>> {
         let cached = if wait == Wait::Never { CACHED } else { 0 };
-        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, BENEATH | cached)?;
+        let how = if bug("links_followed_by_reads") { WITHIN } else { BENEATH };
+        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how | cached)?;
         self.reopen(&named, libc::O_RDONLY)
     }
 
@@ -228,20 +230,28 @@ impl Directory for BaseDirectory {
     }
 
     fn sync_file(&self, file: &File) -> io::Result<()> {
+        if bug("time_not_synced") {
+            return file.sync_data();
+        }
         // Not fdatasync: the modification time tells versions apart after a power cut, too.
         file.sync_all()
     }
 
     fn sync_folder(&self, folder: &File) -> io::Result<()> {
+        if bug("folder_sync_forgotten") {
+            return Ok(());
+        }
         folder.sync_all()
     }
 
     fn publish_new(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
         let to = Place { directory: folder.as_fd(), name };
-        self.staged(staged, |from| match file::rename(from, to, libc::RENAME_NOREPLACE) {
-            // rename(2): a file system need not have the flag.
-            Err(error) if is_unsupported(&error) => link_to_new(from, to),
-            result => result,
+        self.staged(staged, |from| {
+            match file::rename(from, to, if bug("create_replaces") { 0 } else { libc::RENAME_NOREPLACE }) {
+                // rename(2): a file system need not have the flag.
+                Err(error) if is_unsupported(&error) => link_to_new(from, to),
+                result => result,
+            }
         })
     }
 

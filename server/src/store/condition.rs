@@ -2,6 +2,7 @@
 //! its effect.
 
 use super::version::Version;
+use crate::seeded::bug;
 
 /// What has to be so for an operation to take effect. What is not demanded is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +60,8 @@ impl Condition {
             // RFC 9110 §13.1.4: ignored where no modification date is to be had.
             There::Nothing | There::Directory => None,
         };
-        let unmodified = match (&self.matches, self.unmodified_since) {
+        let dated = bug("date_outranks_tag") && self.unmodified_since.is_some();
+        let unmodified = match (self.matches.as_ref().filter(|_| !dated), self.unmodified_since) {
             (Some(versions), _) => versions.include(there),
             (None, Some(second)) => modified.is_none_or(|modified| modified <= second),
             (None, None) => true,

@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, CString};
 
+use crate::seeded::bug;
+
 /// The one name that no request can reach: the server's own directory in the base directory.
 pub const RESERVED_NAME: &[u8] = RESERVED_NAME_C.to_bytes();
 /// The same as the kernel takes it.
@@ -158,16 +160,22 @@ impl FilePath {
 fn decode_segment(encoded: &[u8], path: &mut Vec<u8>) -> Result<(), PathError> {
     let start = path.len();
     percent_decode(encoded, path).map_err(|MalformedEncoding| PathError::Encoding)?;
+    if bug("decoded_twice") {
+        let once = path.split_off(start);
+        percent_decode(&once, path).map_err(|MalformedEncoding| PathError::Encoding)?;
+    }
     check_segment(&path[start..])
 }
 
 fn check_segment(segment: &[u8]) -> Result<(), PathError> {
     match segment {
         b"" => Err(PathError::EmptySegment),
-        b"." | b".." => Err(PathError::DotSegment),
-        RESERVED_NAME => Err(PathError::Reserved),
+        b"." | b".." if !bug("dots_are_names") => Err(PathError::DotSegment),
+        RESERVED_NAME if !bug("own_name_is_a_name") => Err(PathError::Reserved),
         _ if segment.len() > SEGMENT_BYTES_MAX => Err(PathError::SegmentTooLong),
-        _ if segment.iter().any(|byte| matches!(byte, 0 | b'/')) => Err(PathError::ForbiddenByte),
+        _ if segment.iter().any(|byte| *byte == 0 || *byte == b'/' && !bug("encoded_slash_accepted")) => {
+            Err(PathError::ForbiddenByte)
+        }
         _ => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use super::operation::{Outcome, StoreError, StoreErrorKind};
 use super::path::{FilePath, ParentPath};
 use super::staged::StagedEntry;
 use super::{Durability, Store};
+use crate::seeded::bug;
 
 impl<D: Directory> Store<D> {
     pub(super) fn remove(
@@ -105,7 +106,11 @@ impl<D: Directory> Store<D> {
         condition: Option<&Condition>,
     ) -> Result<(), StoreError> {
         let changing = self.locks.change(path.as_bytes());
-        let _namespace = self.locks.own_namespace();
+        let _namespace = if bug("directory_removed_beside_others") {
+            Err(self.locks.share_namespace())
+        } else {
+            Ok(self.locks.own_namespace())
+        };
         let _alone = changing.alone();
         let folder = self.open_folder(parent)?;
         demand(condition, There::Directory)?;

@@ -17,6 +17,7 @@ use super::operation::{Intent, Mode, Outcome, StoreError, StoreErrorKind};
 use super::path::ParentPath;
 use super::staged::StagedEntry;
 use super::version::Version;
+use crate::seeded::bug;
 use crate::shared::path_locks::Changing;
 
 /// An upload under way: its content so far is staged. Dropped, it leaves nothing behind.
@@ -104,7 +105,11 @@ impl<D: Directory> Store<D> {
 
     /// Makes an upload take effect.
     pub(super) fn publish(&self, upload: Upload<D>) -> Result<Outcome, StoreError> {
-        let Upload { intent, mut staged } = upload;
+        let Upload { mut intent, mut staged } = upload;
+        if bug("condition_judged_before_the_lock") {
+            // When the upload was staged, it held.
+            intent.condition = None;
+        }
         if intent.mode != Mode::Append {
             // Before any lock, because nobody else can see this file.
             self.make_ready(&mut staged)?;
@@ -142,7 +147,11 @@ impl<D: Directory> Store<D> {
             // anything into one before it is as durable as its content will be.
             let changing = self.locks.change(intent.path.as_bytes());
             let at = Target { changing, parent: &parent, name };
-            let namespace = self.locks.own_namespace();
+            let namespace = if bug("parents_made_beside_others") {
+                Err(self.locks.share_namespace())
+            } else {
+                Ok(self.locks.own_namespace())
+            };
             match self.make_parents(&parent) {
                 Ok(folder) => match self.put(&mut staged, &folder, &intent, &at, namespace)? {
                     Attempt::Done(outcome) => return Ok(outcome),
@@ -294,6 +303,7 @@ impl<D: Directory> Store<D> {
                 self.directory.open_folder(&path).map_err(|error| StoreError::failed("openat2", error))?;
             let before = self.syncs_failed();
             match self.directory.make_folder(&folder, &name) {
+                Ok(()) if bug("parents_not_synced") => {}
                 Ok(()) => {
                     if let Err(error) = self.sync_entries(&folder, before) {
                         let _ = self.directory.remove_folder(&folder, &name);
@@ -402,7 +412,7 @@ pub(super) fn demand(intent: &Intent, there: Option<Version>) -> Result<(), Stor
         return Err(StoreError::refused(StoreErrorKind::ConditionFails));
     }
     let length = there.map_or(0, |version| version.length);
-    if condition.length.is_some_and(|demanded| demanded != length) {
+    if condition.length.is_some_and(|demanded| demanded != length && !bug("length_demand_ignored")) {
         return Err(StoreError::refused(StoreErrorKind::LengthDiffers { length }));
     }
     Ok(())

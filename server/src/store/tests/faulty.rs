@@ -143,7 +143,6 @@ impl Faulty {
 
     /// Counts a call; whether it is the one.
     fn strikes(&self) -> bool {
-        std::thread::sleep(self.pause);
         if self.repaired.load(Ordering::SeqCst) {
             return false;
         }
@@ -155,6 +154,7 @@ impl Faulty {
     }
 
     fn call<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        std::thread::sleep(self.pause);
         match self.fault {
             Fault::Error(errno) | Fault::ErrorFromThere(errno) if self.strikes() => {
                 Err(io::Error::from_raw_os_error(errno))
@@ -166,10 +166,7 @@ impl Faulty {
     /// As much of `length` as a read, write or copy takes.
     fn part(&self, length: usize) -> io::Result<usize> {
         match self.fault {
-            Fault::Pieces => {
-                std::thread::sleep(self.pause);
-                Ok(length.min(PIECE_BYTES))
-            }
+            Fault::Pieces => Ok(length.min(PIECE_BYTES)),
             Fault::Short if self.strikes() => Ok(length.div_ceil(2)),
             Fault::Interrupted if self.strikes() => Err(io::ErrorKind::Interrupted.into()),
             _ => Ok(length),

@@ -1,6 +1,6 @@
 //! Many threads at once: each request takes effect at one point.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -202,16 +202,20 @@ fn a_file_that_is_put_back_finds_its_directory() {
     fs::write(directory.path().join("d/file"), "kept").unwrap();
     let faulty = Faulty::new(directory.path(), Fault::FolderSync, 0).pause(PAUSE);
     let store = Store::new(faulty, Durability::Disk);
-    let finished = AtomicBool::new(false);
+    let (tries, finished) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let remover = scope.spawn(|| {
             while !finished.load(Ordering::SeqCst) {
                 assert_eq!(delete(&store, "d"), "DirectoryNotEmpty");
+                tries.fetch_add(1, Ordering::SeqCst);
             }
         });
-        for _ in 0..20 {
+        let mut rounds = 0;
+        // However the two are scheduled, each has many tries beside the other.
+        while !remover.is_finished() && (rounds < 20 || tries.load(Ordering::SeqCst) < 50) {
             assert_eq!(delete(&store, "d/file"), "InputOutput");
             assert_eq!(open(&store, "d/file"), "kept");
+            rounds += 1;
         }
         finished.store(true, Ordering::SeqCst);
     });

@@ -1,0 +1,143 @@
+//! The bugs, and which check has to see each: [`BUGS`].
+
+/// A bug that can be switched on.
+#[derive(Debug)]
+pub(crate) struct Bug {
+    pub(crate) layer: Layer,
+    pub(crate) name: &'static str,
+    /// Where it is, below `server/src`.
+    pub(crate) file: &'static str,
+    /// The test that fails.
+    pub(crate) check: &'static str,
+}
+
+/// Who has to catch it. A `Simulation` of the whole server belongs here, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Layer {
+    /// Every schedule of what two threads share.
+    Loom,
+    /// The unit tests of the server.
+    Unit,
+    /// Many threads on one store.
+    Threads,
+    /// The event loop over a simulated network.
+    EventLoop,
+    /// The same requests through the reference and everything else.
+    Model,
+    /// Every crash on a simulated directory.
+    CrashModel,
+    /// The same bytes cut in other ways.
+    Cuts,
+    /// Three readings of one request.
+    Differential,
+    /// The cases of RFC 9112.
+    Wire9112,
+    /// The cases of RFC 9110.
+    Wire9110,
+    /// Conditions on the binary, by clients that run at once.
+    Conditions,
+    /// The bounds of the binary: just under, at, just over.
+    Limits,
+    /// Ways out of the tree of the binary.
+    Containment,
+    /// The calls that the binary makes.
+    SystemCalls,
+}
+
+impl Layer {
+    /// The test executable that its checks are in.
+    pub(crate) fn executable(self) -> &'static str {
+        match self {
+            Layer::Loom | Layer::Unit | Layer::Threads | Layer::EventLoop => "http_server",
+            Layer::Model => "model",
+            Layer::CrashModel => "crash_model",
+            Layer::Cuts => "cuts",
+            Layer::Differential => "differential",
+            Layer::Wire9112 => "wire_9112",
+            Layer::Wire9110 => "wire_9110",
+            Layer::Conditions => "conditions",
+            Layer::Limits => "limits",
+            Layer::Containment => "containment",
+            Layer::SystemCalls => "system_calls",
+        }
+    }
+
+    /// Where its package is, as seen from this one: tests are started there.
+    pub(crate) fn package(self) -> &'static str {
+        if self.executable() == "http_server" { "../server" } else { "." }
+    }
+}
+
+const fn bug(layer: Layer, name: &'static str, file: &'static str, check: &'static str) -> Bug {
+    Bug { layer, name, file, check }
+}
+
+/// Each has a place in the sources that asks for it by name.
+#[rustfmt::skip]
+pub(crate) const BUGS: &[Bug] = &[
+    bug(Layer::Unit, "round_end_wakes_one", "shared/rounds.rs", "shared::rounds::tests::those_who_ask_meanwhile_share_one_call"),
+    bug(Layer::Loom, "queue_close_wakes_one", "shared/queue.rs", "shared::schedules::queue::closing_wakes_every_consumer"),
+    bug(Layer::Loom, "queue_push_wakes_nobody", "shared/queue.rs", "shared::schedules::queue::every_item_wakes_a_sleeper"),
+    bug(Layer::Loom, "queue_first_item_alone_wakes", "shared/queue.rs", "shared::schedules::queue::every_item_wakes_a_sleeper"),
+    bug(Layer::Loom, "mailbox_second_post_wakes", "shared/mailbox.rs", "shared::schedules::mailbox::posted_outcome_is_never_missed"),
+    bug(Layer::Loom, "round_is_joined_late", "shared/rounds.rs", "shared::schedules::rounds::change_is_synced_by_a_call_that_begins_behind_it"),
+    bug(Layer::Loom, "round_end_wakes_nobody", "shared/rounds.rs", "shared::schedules::rounds::changes_share_a_call"),
+    bug(Layer::Loom, "stamp_is_not_agreed_on", "shared/stamps.rs", "shared::schedules::rounds::stamps_are_given_once"),
+    bug(Layer::Loom, "count_is_looked_at_first", "shared/counters.rs", "shared::schedules::counters::count_never_exceeds_its_bound"),
+    bug(Layer::Unit, "unpin_forgets_all", "shared/path_locks.rs", "shared::path_locks::tests::readers_see_what_is_pinned_for_their_path_alone"),
+    bug(Layer::Unit, "append_is_not_undone", "store/recovery.rs", "store::tests::recovery::unfinished_append_is_undone_with_the_version"),
+    bug(Layer::Unit, "create_replaces", "store/base_directory.rs", "store::base_directory::tests::what_must_be_new_replaces_nothing"),
+    bug(Layer::Unit, "decoded_twice", "store/path.rs", "store::path::tests::segments_are_decoded_once"),
+    bug(Layer::Unit, "chunk_size_overflows", "http/content.rs", "http::content::tests::sizes_are_hexadecimal_digits_of_64_bits"),
+    bug(Layer::Threads, "pin_ignored_by_readers", "store/read.rs", "store::tests::threads::readers_see_whole_appends"),
+    bug(Layer::Threads, "parents_made_beside_others", "store/upload.rs", "store::tests::threads::directories_are_heard_of_together_with_their_file"),
+    bug(Layer::Threads, "directory_removed_beside_others", "store/remove.rs", "store::tests::threads::a_file_that_is_put_back_finds_its_directory"),
+    bug(Layer::EventLoop, "idle_time_is_endless", "connection.rs", "driver::event_loop::tests::a_quiet_connection_costs_nothing_until_its_time_is_up"),
+    bug(Layer::EventLoop, "drain_forgets_one", "driver/event_loop.rs", "driver::event_loop::tests::ending::a_drain_finishes_what_is_under_way_and_ends"),
+    bug(Layer::EventLoop, "closed_connection_is_counted_on", "driver/event_loop.rs", "driver::event_loop::tests::connections_beyond_the_bound_are_told_so"),
+    bug(Layer::EventLoop, "closed_connection_of_an_address_is_counted_on", "driver/event_loop.rs", "driver::event_loop::tests::connections_of_one_address_are_counted_until_they_close"),
+    bug(Layer::EventLoop, "held_file_is_not_closed", "driver/session.rs", "driver::event_loop::tests::jobs::an_outcome_never_reaches_a_successor"),
+    bug(Layer::EventLoop, "stale_token_finds_its_successor", "driver/slots.rs", "driver::event_loop::tests::jobs::an_outcome_never_reaches_a_successor"),
+    bug(Layer::EventLoop, "rest_of_a_short_send_is_lost", "driver/session/sending.rs", "driver::event_loop::tests::while_answers_are_unsent_nothing_is_received"),
+    bug(Layer::EventLoop, "short_send_is_repeated", "driver/session/sending.rs", "driver::event_loop::properties::the_network_and_the_disk_do_not_change_the_answers"),
+    bug(Layer::EventLoop, "closed_over_unread_bytes", "driver/session.rs", "driver::event_loop::tests::ending::what_follows_the_last_answer_is_read_past_for_a_while"),
+    bug(Layer::Model, "empty_append_makes_a_version", "store/append.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "length_demand_ignored", "store/upload.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "record_stays", "store/append.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "append_begins_a_byte_early", "store/append.rs", "all_short_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "slash_names_a_file", "store/read.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "date_outranks_tag", "store/condition.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "last_byte_left_out", "http/range.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "if_range_ignored", "api/partial.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::CrashModel, "stamp_repeats", "shared/stamps.rs", "agreement::all_short_sequences_agree_with_the_reference"),
+    bug(Layer::CrashModel, "content_not_synced", "store/syncs.rs", "every_crash_of_every_pair_leaves_what_is_allowed"),
+    bug(Layer::CrashModel, "names_not_synced", "store/syncs.rs", "every_crash_of_every_pair_leaves_what_is_allowed"),
+    bug(Layer::CrashModel, "record_not_synced", "store/syncs.rs", "every_crash_of_every_pair_leaves_what_is_allowed"),
+    bug(Layer::CrashModel, "record_goes_before_the_sync", "store/append.rs", "every_crash_of_every_pair_leaves_what_is_allowed"),
+    bug(Layer::CrashModel, "parents_not_synced", "store/upload.rs", "every_crash_of_every_pair_leaves_what_is_allowed"),
+    bug(Layer::CrashModel, "recovery_is_not_synced", "store/recovery.rs", "every_crash_after_a_recovery_leaves_what_is_allowed"),
+    bug(Layer::CrashModel, "time_is_not_restored", "store/recovery.rs", "every_crash_of_every_pair_leaves_what_is_allowed"),
+    bug(Layer::CrashModel, "short_write_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
+    bug(Layer::CrashModel, "short_copy_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
+    bug(Layer::CrashModel, "interrupted_call_fails", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
+    bug(Layer::Cuts, "split_line_end_is_missed", "http/head.rs", "cutting_changes_nothing"),
+    bug(Layer::Differential, "bare_carriage_return_ends_a_line", "http/head.rs", "three_readings_agree_but_for_what_is_listed"),
+    bug(Layer::Differential, "chunk_size_has_a_sign", "http/content.rs", "three_readings_agree_but_for_what_is_listed"),
+    bug(Layer::Wire9112, "unread_content_is_parsed", "connection/content.rs", "framing::content_is_read_past_on_every_method"),
+    bug(Layer::Wire9112, "length_may_be_repeated", "http/request.rs", "framing::lengths_are_read_strictly"),
+    bug(Layer::Wire9112, "length_beside_coding_accepted", "http/request.rs", "framing::lengths_and_codings_exclude_each_other"),
+    bug(Layer::Wire9112, "close_is_ignored", "http/request.rs", "connections_stay_as_agreed"),
+    bug(Layer::Wire9112, "malformed_request_keeps_the_connection", "connection/outcome.rs", "framing::smuggled_requests_are_not_answered"),
+    bug(Layer::Wire9110, "head_has_content", "connection/exchange.rs", "head_is_get_without_content_everywhere"),
+    bug(Layer::Wire9110, "not_modified_has_a_length", "api/reply.rs", "conditions::not_modified_says_which_version_and_little_else"),
+    bug(Layer::Wire9110, "weak_tag_matches", "api/condition.rs", "conditions::if_match_compares_strongly"),
+    bug(Layer::Wire9110, "continue_before_the_refusal", "connection/content.rs", "conditions::a_doomed_upload_is_refused_before_its_content"),
+    bug(Layer::Conditions, "condition_judged_before_the_lock", "store/upload.rs", "who_changes_what_it_has_read_loses_no_update"),
+    bug(Layer::Limits, "content_bound_is_one_less", "connection/content.rs", "content_beyond_its_limit_is_413_and_has_no_effect"),
+    bug(Layer::Containment, "dots_are_names", "store/path.rs", "spellings::no_spelling_of_two_dots_leads_out"),
+    bug(Layer::Containment, "encoded_slash_accepted", "store/path.rs", "spellings::no_spelling_of_two_dots_leads_out"),
+    bug(Layer::Containment, "own_name_is_a_name", "store/path.rs", "spellings::the_server_s_own_name_is_400_in_any_place_and_spelling"),
+    bug(Layer::Containment, "links_followed_by_reads", "store/base_directory.rs", "kinds::links_in_any_place_are_403_and_stay"),
+    bug(Layer::SystemCalls, "folder_sync_forgotten", "store/base_directory.rs", "a_durable_write_is_answered_behind_its_syncs"),
+    bug(Layer::SystemCalls, "time_not_synced", "store/base_directory.rs", "a_durable_write_is_answered_behind_its_syncs"),
+];
