@@ -89,7 +89,6 @@ fn cargo(place: &Place, verb: &str, arguments: &[&str], flags: &str) -> Option<V
         .current_dir(&place.tree)
         .env("CARGO_TARGET_DIR", target)
         .env("RUSTFLAGS", format!("--cap-lints=allow{flags}"))
-        .stderr(Stdio::null())
         .output()
         .expect("cargo can be started");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -99,6 +98,10 @@ fn cargo(place: &Place, verb: &str, arguments: &[&str], flags: &str) -> Option<V
         let folder = Path::new(message["manifest_path"].as_str()?).parent()?;
         (message["profile"]["test"] == true).then(|| (PathBuf::from(path), folder.to_owned()))
     };
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        println!("{}", errors.lines().rev().take(3).collect::<Vec<_>>().join(" "));
+    }
     output.status.success().then(|| messages.filter_map(executable).collect())
 }
 
