@@ -23,6 +23,9 @@ use tree::Prepared;
 /// Tests that run together: so many milliseconds of them, then more.
 const BATCHES: [u128; 3] = [1_500, 15_000, u128::MAX];
 
+/// What `--quick` leaves in: most mutants need no more, and the few that do are tried `--again`.
+const QUICK: Duration = Duration::from_secs(2);
+
 struct Options {
     /// Of so many parts, this one.
     shard: (usize, usize),
@@ -31,6 +34,8 @@ struct Options {
     file: String,
     /// Try again what was missed.
     again: bool,
+    /// Leave out tests that take seconds.
+    quick: bool,
     /// Build one by one what has no switch.
     alone: bool,
 }
@@ -75,13 +80,14 @@ fn main() {
             println!("{} mutants to try", chosen.len());
             let executables = checks::build(&place, None).expect("the switched workspace builds");
             println!("{} executables", executables.len());
-            let checks = checks::survey(&place, &executables, options.jobs);
+            let mut checks = checks::survey(&place, &executables, options.jobs);
+            checks.retain(|check| !options.quick || check.duration < QUICK);
             let seconds: u64 =
                 checks.iter().map(|check| check.duration.as_millis() as u64).sum::<u64>() / 1000;
             println!("{} tests, {seconds} s", checks.len());
             let outcomes = Mutex::new(&mut outcomes);
             at_once(options.jobs, chosen, |worker, mutant| {
-                let (outcome, by) = try_out(&place, worker, &checks, mutant.id, &[]);
+                let (outcome, by) = try_out(&place, worker, &checks, mutant.id);
                 outcomes.lock().expect("no panic").note(mutant.id, outcome, &by);
             });
         }
@@ -90,7 +96,8 @@ fn main() {
 }
 
 fn options() -> Options {
-    let mut options = Options { shard: (0, 1), jobs: 2, file: String::new(), again: false, alone: false };
+    let mut options =
+        Options { shard: (0, 1), jobs: 2, file: String::new(), again: false, quick: false, alone: false };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().expect("an option has a value");
@@ -103,18 +110,18 @@ fn options() -> Options {
             "--jobs" => options.jobs = value().parse().expect("a number"),
             "--file" => options.file = value(),
             "--again" => options.again = true,
+            "--quick" => options.quick = true,
             "--alone" => options.alone = true,
-            other => panic!("{other}: one of --shard k/n, --jobs n, --file part, --again, --alone"),
+            other => panic!("{other}: one of --shard k/n, --jobs n, --file part, --again, --quick, --alone"),
         }
     }
     options
 }
 
 /// The tests that pass by this mutant, the quickest first, until one fails.
-fn try_out(place: &Place, worker: usize, checks: &[Check], id: u32, by: &[&Path]) -> (&'static str, String) {
+fn try_out(place: &Place, worker: usize, checks: &[Check], id: u32) -> (&'static str, String) {
     let on = id.to_string();
-    let mut left: Vec<&Check> =
-        checks.iter().filter(|check| check.reached.contains(&id) || !by.is_empty()).collect();
+    let mut left: Vec<&Check> = checks.iter().filter(|check| check.reached.contains(&id)).collect();
     if left.is_empty() {
         return ("unreached", String::new());
     }
@@ -125,12 +132,13 @@ fn try_out(place: &Place, worker: usize, checks: &[Check], id: u32, by: &[&Path]
             sum <= batch
         });
         let rest = left.split_off(fits.count());
-        let executables: BTreeSet<&Path> = left.iter().map(|check| check.executable.as_path()).collect();
-        for executable in executables {
+        let executables: BTreeSet<(bool, &Path)> =
+            left.iter().map(|check| (check.is_outside(), check.executable.as_path())).collect();
+        for (_, executable) in executables {
             let these: Vec<&Check> =
                 left.iter().copied().filter(|check| check.executable == executable).collect();
             let time: Duration = these.iter().map(|check| check.duration).sum();
-            let at_most = time * 4 + Duration::from_secs(15);
+            let at_most = time * 4 + Duration::from_secs(10);
             let by = format!(
                 "{} {}",
                 executable.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default(),
@@ -154,38 +162,26 @@ fn alone(workspace: &Path, place: &Place, mutant: &Mutant) -> (&'static str, Str
     let source = std::fs::read_to_string(workspace.join(&mutant.file)).expect("the source");
     let (from, to) = (mutant::offset(&source, mutant.from), mutant::offset(&source, mutant.to));
     std::fs::write(&path, [&source[..from], &mutant.replacement, &source[to..]].concat()).expect("a mutant");
-    let mut outcome = ("missed", String::new());
-    for only in [Some(mutant.package.as_str()), None] {
-        let Some(executables) = checks::build(place, only) else {
-            outcome = ("unviable", String::new());
-            break;
-        };
-        let unmutated =
-            Place { tree: place.tree.clone(), target: place.target.clone(), home: place.home.join("alone") };
-        let _ = std::fs::remove_dir_all(&unmutated.home);
-        // Here the survey is the trial: whatever does not pass has caught it.
-        let before = count(&executables);
-        let passed = checks::survey(&unmutated, &executables, 2).len();
-        if passed < before {
-            outcome = ("caught", format!("{}", before - passed));
-            break;
-        }
-    }
+    let outcome = try_alone(place, &mutant.package);
     std::fs::write(&path, switched).expect("the switched source");
     outcome
 }
 
-fn count(executables: &[(PathBuf, PathBuf)]) -> usize {
-    let list = |(executable, _): &(PathBuf, PathBuf)| {
-        let output = std::process::Command::new(executable)
-            .args(["--list", "--format=terse"])
-            .output()
-            .expect("a list");
-        let loom = executable.to_str().is_some_and(|path| path.contains("/loom/"));
-        let ours = |line: &&str| line.ends_with(": test") && (!loom || line.starts_with("shared::schedules"));
-        String::from_utf8_lossy(&output.stdout).lines().filter(ours).count()
-    };
-    executables.iter().map(list).sum()
+fn try_alone(place: &Place, package: &str) -> (&'static str, String) {
+    for only in [Some(package), None] {
+        let Some(executables) = checks::build(place, only) else { return ("unviable", String::new()) };
+        for (executable, folder) in executables {
+            let checks = checks::list(place, &executable, &folder);
+            let checks: Vec<&Check> = checks.iter().filter(|check| check.is_sound()).collect();
+            let by = executable.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+            match checks::run(place, 0, &checks, &[], Duration::from_secs(300)) {
+                Verdict::Passed => {}
+                Verdict::Failed => return ("caught", by),
+                Verdict::TooLong => return ("timeout", by),
+            }
+        }
+    }
+    ("missed", String::new())
 }
 
 /// What is known, by file, name, and which of those with this name.
