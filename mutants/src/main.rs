@@ -75,7 +75,8 @@ fn main() {
                 && outcomes.is_open(mutant.id, options.again)
                 && !prepared.alone.contains(&mutant.id)
         });
-        let chosen: Vec<Mutant> = chosen.cloned().collect();
+        let listed = Listed::read(&workspace);
+        let chosen: Vec<Mutant> = chosen.filter(|mutant| !listed.has(mutant, &workspace)).cloned().collect();
         if !chosen.is_empty() {
             println!("{} mutants to try", chosen.len());
             let executables = checks::build(&place, None).expect("the switched workspace builds");
@@ -182,6 +183,37 @@ fn try_alone(place: &Place, package: &str) -> (&'static str, String) {
         }
     }
     ("missed", String::new())
+}
+
+/// The survivors that are known, with a reason: file, change, and code.
+struct Listed(Vec<[String; 3]>);
+
+impl Listed {
+    fn read(workspace: &Path) -> Listed {
+        let page = std::fs::read_to_string(workspace.join("docs/mutants.md")).unwrap_or_default();
+        let row = |line: &str| {
+            let line = line.replace("\\|", "\u{1}");
+            let cells: Vec<String> = line
+                .trim_matches('|')
+                .split('|')
+                .map(|cell| cell.replace('\u{1}', "|").trim().trim_matches('`').to_owned())
+                .collect();
+            <[String; 4]>::try_from(cells).ok().map(|[file, change, code, _]| [file, change, code])
+        };
+        Listed(page.lines().filter_map(row).collect())
+    }
+
+    fn has(&self, mutant: &Mutant, workspace: &Path) -> bool {
+        let mut same =
+            self.0.iter().filter(|[file, change, _]| *file == mutant.file && *change == mutant.name);
+        same.any(|[file, _, code]| {
+            let text = std::fs::read_to_string(workspace.join(file)).unwrap_or_default();
+            text.lines()
+                .skip(mutant.from.0 - 1)
+                .take(mutant.to.0 - mutant.from.0 + 1)
+                .any(|line| line.contains(code))
+        })
+    }
 }
 
 /// What is known, by file, name, and which of those with this name.

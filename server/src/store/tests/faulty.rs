@@ -165,9 +165,7 @@ impl Faulty {
     fn call<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         std::thread::sleep(self.pause);
         match self.fault {
-            Fault::Error(errno) | Fault::ErrorFromThere(errno) | Fault::Twice(errno, _)
-                if self.strikes() =>
-            {
+            Fault::Error(errno) | Fault::ErrorFromThere(errno) | Fault::Twice(errno, _) if self.strikes() => {
                 Err(io::Error::from_raw_os_error(errno))
             }
             _ => call(),
