@@ -34,6 +34,8 @@ struct Options {
     file: String,
     /// Try again what was missed.
     again: bool,
+    /// Switch nothing on: what is caught then was not caught by a test.
+    control: bool,
     /// Leave out tests that take seconds.
     quick: bool,
     /// Build one by one what has no switch.
@@ -72,7 +74,7 @@ fn main() {
             let (part, parts) = options.shard;
             mutant.id as usize % parts == part
                 && mutant.file.contains(&options.file)
-                && outcomes.is_open(mutant.id, options.again)
+                && (options.control || outcomes.is_open(mutant.id, options.again))
                 && !prepared.alone.contains(&mutant.id)
         });
         let listed = Listed::read(&workspace);
@@ -88,7 +90,11 @@ fn main() {
             println!("{} tests, {seconds} s", checks.len());
             let outcomes = Mutex::new(&mut outcomes);
             at_once(options.jobs, chosen, |worker, mutant| {
-                let (outcome, by) = try_out(&place, worker, &checks, mutant.id);
+                let (outcome, by) = try_out(&place, worker, &checks, mutant.id, !options.control);
+                if options.control {
+                    println!("control: {outcome} {by} {}", mutant.name);
+                    return;
+                }
                 outcomes.lock().expect("no panic").note(mutant.id, outcome, &by);
             });
         }
@@ -97,8 +103,15 @@ fn main() {
 }
 
 fn options() -> Options {
-    let mut options =
-        Options { shard: (0, 1), jobs: 2, file: String::new(), again: false, quick: false, alone: false };
+    let mut options = Options {
+        shard: (0, 1),
+        jobs: 2,
+        file: String::new(),
+        again: false,
+        control: false,
+        quick: false,
+        alone: false,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().expect("an option has a value");
@@ -111,17 +124,26 @@ fn options() -> Options {
             "--jobs" => options.jobs = value().parse().expect("a number"),
             "--file" => options.file = value(),
             "--again" => options.again = true,
+            "--control" => options.control = true,
             "--quick" => options.quick = true,
             "--alone" => options.alone = true,
-            other => panic!("{other}: one of --shard k/n, --jobs n, --file part, --again, --quick, --alone"),
+            other => panic!(
+                "{other}: one of --shard k/n, --jobs n, --file part, --again, --control, --quick, --alone"
+            ),
         }
     }
     options
 }
 
 /// The tests that pass by this mutant, the quickest first, until one fails.
-fn try_out(place: &Place, worker: usize, checks: &[Check], id: u32) -> (&'static str, String) {
-    let on = id.to_string();
+fn try_out(
+    place: &Place,
+    worker: usize,
+    checks: &[Check],
+    id: u32,
+    switched: bool,
+) -> (&'static str, String) {
+    let on = if switched { id.to_string() } else { "0".to_owned() };
     let mut left: Vec<&Check> = checks.iter().filter(|check| check.reached.contains(&id)).collect();
     if left.is_empty() {
         return ("unreached", String::new());

@@ -189,6 +189,8 @@ mod tests {
         for (problem, advice) in [
             (Problem::Call("mkdir", error()), "name another directory"),
             (Problem::Call("mkdir", io::Error::from_raw_os_error(libc::EROFS)), "make it writable"),
+            (Problem::Call("mkdir", io::Error::from_raw_os_error(libc::EACCES)), "read and write there"),
+            (Problem::Call("mkdir", io::Error::from_raw_os_error(libc::ENOSPC)), "make room"),
             (Problem::NotDirectory, "name one"),
             (Problem::StagingTaken, "move it away"),
             (Problem::FoldsCase, "on one that does not"),
@@ -196,7 +198,10 @@ mod tests {
             (Problem::NoOpenat2(error()), "Linux 5.12"),
             (Problem::NoProc(error()), "has to be mounted"),
         ] {
-            let line = OpenError::new(Path::new("a\nb"), problem).to_string();
+            let error = OpenError::new(Path::new("a\nb"), problem);
+            let line = error.to_string();
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            assert_eq!(source.is_some(), line.contains("(os error "), "{line}");
             assert!(line.starts_with("cannot serve \"a\\nb\": ") && line.contains(advice), "{line}");
             assert_eq!(line.lines().count(), 1);
         }
