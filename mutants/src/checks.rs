@@ -55,6 +55,12 @@ impl Check {
         self.folder.ends_with("tests")
     }
 
+    /// Whether it is worth its time where the quick ones have found nothing.
+    pub fn judges_the_store(&self) -> bool {
+        let name = self.executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        !self.is_outside() || name.starts_with("model-") || name.starts_with("crash_model-")
+    }
+
     /// Whether it passes here where nothing is changed.
     pub fn is_sound(&self) -> bool {
         // It makes a file that is longer than a mutant may make one.
@@ -79,7 +85,7 @@ pub struct Place {
 }
 
 /// Builds the tests, and the server that some of them start. Whether all could be built.
-pub fn build(place: &Place, only: Option<&str>) -> Option<Vec<(PathBuf, PathBuf)>> {
+pub fn build(place: &Place, only: Option<&str>, loom: bool) -> Option<Vec<(PathBuf, PathBuf)>> {
     let mut arguments = vec!["-p", "http_server", "-p", "model", "-p", "tests", "--lib"];
     let there = |name: &&&str| place.tree.join(format!("tests/{name}.rs")).exists();
     for name in OUTSIDE.iter().filter(there) {
@@ -91,6 +97,8 @@ pub fn build(place: &Place, only: Option<&str>) -> Option<Vec<(PathBuf, PathBuf)
     let mut executables = cargo(place, "test", &[&["--no-run"], &arguments[..]].concat(), "")?;
     if only.is_none() {
         cargo(place, "build", &["--workspace", "--bin", "http_server"], "")?;
+    }
+    if loom {
         // What two threads share shows its bugs in the schedules.
         let loom = ["--no-run", "--profile", "loom", "-p", "http_server", "--lib"];
         executables.extend(cargo(place, "test", &loom, " --cfg loom")?);

@@ -118,6 +118,52 @@ fn check(
     word
 }
 
+/// What each failing call comes to, a line for each error, operation and durability: the words of the
+/// first, second, ... call failing, repeated ones counted.
+const WORDS: &str = include_str!("words.txt");
+
+/// Goal: what an error is taken for, and which of them are gone around, changes only on purpose. Method:
+/// as above with errors that have a meaning at one call or another, against a list that is kept.
+#[test]
+fn each_failing_call_comes_to_what_is_written_down() {
+    let errors = [
+        ("EIO", libc::EIO),
+        ("EEXIST", libc::EEXIST),
+        ("ENOTDIR", libc::ENOTDIR),
+        ("ENOENT", libc::ENOENT),
+        ("EXDEV", libc::EXDEV),
+        ("EOPNOTSUPP", libc::EOPNOTSUPP),
+    ];
+    let mut found = String::new();
+    for (name, errno) in errors {
+        for (number, (operation, _)) in OPERATIONS.iter().enumerate() {
+            for durability in [Durability::Cache, Durability::Disk] {
+                let words = words(*operation, durability, errno);
+                found.push_str(&format!("{name} {number} {durability:?}:{words}\n"));
+            }
+        }
+    }
+    let differs: Vec<&str> = found.lines().filter(|line| !WORDS.lines().any(|kept| kept == *line)).collect();
+    assert!(found == WORDS, "not in the list:\n{}", differs.join("\n"));
+}
+
+fn words(operation: FaultyOperation, durability: Durability, errno: i32) -> String {
+    let mut words: Vec<(String, usize)> = Vec::new();
+    for nth in 1.. {
+        let directory = base();
+        let store = Store::new(Faulty::new(directory.path(), Fault::Error(errno), nth), durability);
+        let word = operation(&store);
+        if !store.directory.struck() {
+            break;
+        }
+        match words.last_mut() {
+            Some((last, count)) if *last == word => *count += 1,
+            _ => words.push((word, 1)),
+        }
+    }
+    words.iter().map(|(word, count)| format!(" {word}*{count}")).collect()
+}
+
 /// Goal: what undoes a failed append may fail as well, and still nobody sees a part of it or builds
 /// on it. Method: as above, two calls going wrong.
 #[test]
