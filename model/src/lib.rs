@@ -13,6 +13,8 @@ pub mod grammar;
 pub mod linearize;
 pub mod pump;
 pub mod reference;
+#[cfg(test)]
+mod reference_tests;
 pub mod scripted;
 pub mod served;
 pub mod simulated;

@@ -208,9 +208,13 @@ mod tests {
     fn random_ranges_have_an_end() {
         use proptest::strategy::ValueTree;
         let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let (mut from, mut last) = (0, 0);
         for _ in 0..2000 {
             let range = terms().new_tree(&mut runner).unwrap().current().range;
             assert_ne!(range, Some((None, None)));
+            from += usize::from(matches!(range, Some((Some(_), None))));
+            last += usize::from(matches!(range, Some((None, Some(_)))));
         }
+        assert!(from > 20 && last > 20, "{from} without an end, {last} without a beginning");
     }
 }
