@@ -36,6 +36,7 @@ const OUTSIDE: &[&str] = &[
     "containment",
     "system_calls",
     "command_line",
+    "file_systems",
 ];
 /// Longer than this no test is waited for.
 const SECONDS_MAX: u64 = 100;
@@ -58,7 +59,8 @@ impl Check {
     /// Whether it is worth its time where the quick ones have found nothing.
     pub fn judges_the_store(&self) -> bool {
         let name = self.executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        !self.is_outside() || name.starts_with("model-") || name.starts_with("crash_model-")
+        let judges = ["model-", "crash_model-", "containment-", "file_systems-"];
+        !self.is_outside() || judges.iter().any(|judge| name.starts_with(judge))
     }
 
     /// Whether it passes here where nothing is changed.

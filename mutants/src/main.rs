@@ -32,6 +32,8 @@ struct Options {
     jobs: usize,
     /// Only files whose path contains this.
     file: String,
+    /// Only tests whose name contains one of these words.
+    tests: Vec<String>,
     /// Try again what was missed.
     again: bool,
     /// Switch nothing on: what is caught then was not caught by a test.
@@ -88,6 +90,8 @@ fn main() {
                 .expect("the switched workspace builds");
             println!("{} executables", executables.len());
             let mut checks = checks::survey(&place, &executables, options.jobs);
+            let asked = |check: &Check| options.tests.iter().any(|part| check.name.contains(part.as_str()));
+            checks.retain(|check| options.tests.is_empty() || asked(check));
             checks.retain(|check| check.duration < QUICK || !options.quick && check.judges_the_store());
             let seconds: u64 =
                 checks.iter().map(|check| check.duration.as_millis() as u64).sum::<u64>() / 1000;
@@ -115,6 +119,7 @@ fn options() -> Options {
         shard: (0, 1),
         jobs: 2,
         file: String::new(),
+        tests: Vec::new(),
         again: false,
         control: false,
         quick: false,
@@ -131,12 +136,13 @@ fn options() -> Options {
             }
             "--jobs" => options.jobs = value().parse().expect("a number"),
             "--file" => options.file = value(),
+            "--tests" => options.tests = value().split(',').map(str::to_owned).collect(),
             "--again" => options.again = true,
             "--control" => options.control = true,
             "--quick" => options.quick = true,
             "--alone" => options.alone = true,
             other => panic!(
-                "{other}: one of --shard k/n, --jobs n, --file part, --again, --control, --quick, --alone"
+                "{other}: one of --shard k/n, --jobs n, --file part, --tests part,part, --again, --control, --quick, --alone"
             ),
         }
     }
