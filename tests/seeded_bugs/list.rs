@@ -11,7 +11,7 @@ pub(crate) struct Bug {
     pub(crate) check: &'static str,
 }
 
-/// Who has to catch it. A `Simulation` of the whole server belongs here, too.
+/// Who has to catch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
     /// Every schedule of what two threads share.
@@ -26,6 +26,8 @@ pub(crate) enum Layer {
     Model,
     /// Every crash on a simulated directory.
     CrashModel,
+    /// The whole server in simulation.
+    Simulation,
     /// The same bytes cut in other ways.
     Cuts,
     /// Three readings of one request.
@@ -50,6 +52,7 @@ impl Layer {
         match self {
             Layer::Loom | Layer::Unit | Layer::Threads | Layer::EventLoop => "http_server",
             Layer::Model => "model",
+            Layer::Simulation => "simulation",
             Layer::CrashModel => "crash_model",
             Layer::Cuts => "cuts",
             Layer::Differential => "differential",
@@ -120,6 +123,14 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::CrashModel, "short_write_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
     bug(Layer::CrashModel, "short_copy_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
     bug(Layer::CrashModel, "interrupted_call_fails", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
+    bug(Layer::Simulation, "refusal_is_told_to_the_next", "driver/event_loop.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "sync_behind_a_failed_one_counts", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "failed_area_is_not_its_neighbour_s", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "nothing_above_taken_for_final", "store/above.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "pin_ignored_by_appends", "store/append.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "undo_not_synced", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "file_above_taken_for_final", "store/above.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "content_is_gathered_whole", "connection/content.rs", "whatever_goes_wrong_the_promises_are_kept"),
     bug(Layer::Cuts, "split_line_end_is_missed", "http/head.rs", "cutting_changes_nothing"),
     bug(Layer::Differential, "bare_carriage_return_ends_a_line", "http/head.rs", "three_readings_agree_but_for_what_is_listed"),
     bug(Layer::Differential, "chunk_size_has_a_sign", "http/content.rs", "three_readings_agree_but_for_what_is_listed"),
