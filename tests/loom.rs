@@ -5,10 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 /// The models, each of which prints a ledger line. Without `--cfg loom` they would vanish silently.
-const MODELS: [&str; 28] = [
+const MODELS: [&str; 31] = [
     "address_counts",
     "bounded_count",
     "bounded_count_refusal",
+    "kept_closed",
+    "kept_given_back",
+    "kept_swept",
     "mailbox_1p",
     "mailbox_2p",
     "mailbox_post_take",

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod counters;
+mod kept;
 mod mailbox;
 mod path_locks;
 mod pool;
