@@ -87,6 +87,8 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Loom, "round_end_wakes_nobody", "shared/rounds.rs", "shared::schedules::rounds::changes_share_a_call"),
     bug(Layer::Loom, "stamp_is_not_agreed_on", "shared/stamps.rs", "shared::schedules::rounds::stamps_are_given_once"),
     bug(Layer::Loom, "count_is_looked_at_first", "shared/counters.rs", "shared::schedules::counters::count_never_exceeds_its_bound"),
+    bug(Layer::Loom, "sweeper_is_not_woken", "shared/kept.rs", "shared::schedules::kept::what_is_kept_is_swept"),
+    bug(Layer::Unit, "kept_file_is_not_compared", "store/base_directory.rs", "store::base_directory::tests::a_file_is_used_again_only_as_it_was"),
     bug(Layer::Unit, "unpin_forgets_all", "shared/path_locks.rs", "shared::path_locks::tests::readers_see_what_is_pinned_for_their_path_alone"),
     bug(Layer::Unit, "append_is_not_undone", "store/recovery.rs", "store::tests::recovery::unfinished_append_is_undone_with_the_version"),
     bug(Layer::Unit, "create_replaces", "store/base_directory.rs", "store::base_directory::tests::what_must_be_new_replaces_nothing"),
