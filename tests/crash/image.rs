@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tests::{Mount, can_mount, eventually, succeeds};
+use tests::{Mount, can_mount, eventually, ledger, succeeds};
 
 /// A kind of file system.
 pub(crate) struct Kind {
@@ -66,9 +66,9 @@ pub(crate) struct Shutdown(Child);
 
 impl Image {
     /// At `data` in `home`; nothing where none can be had, with a line that says so.
-    pub(crate) fn new(kind: &Kind, home: &TempDir) -> Option<Image> {
+    pub(crate) fn new(kind: &Kind, home: &TempDir, check: &str) -> Option<Image> {
         if let Some(reason) = what_lacks(kind) {
-            println!("crash:{} skipped=1 {reason}", kind.name);
+            ledger::skipped(check, &reason);
             return None;
         }
         let (file, point) = (home.path().join("image"), home.path().join("data"));
