@@ -16,6 +16,8 @@ pub(crate) struct Bug {
 pub(crate) enum Layer {
     /// Every schedule of what two threads share.
     Loom,
+    /// Every schedule of threads on one store.
+    StoreLoom,
     /// The unit tests of the server.
     Unit,
     /// Many threads on one store.
@@ -49,7 +51,7 @@ impl Layer {
     pub(crate) fn executable(self) -> &'static str {
         match self {
             Layer::Loom | Layer::Unit | Layer::Threads | Layer::EventLoop => "http_server",
-            Layer::Model => "model",
+            Layer::StoreLoom | Layer::Model => "model",
             Layer::CrashModel => "crash_model",
             Layer::Cuts => "cuts",
             Layer::Differential => "differential",
@@ -64,7 +66,11 @@ impl Layer {
 
     /// Where its package is, as seen from this one: tests are started there.
     pub(crate) fn package(self) -> &'static str {
-        if self.executable() == "http_server" { "../server" } else { "." }
+        match self {
+            Layer::StoreLoom => "../model",
+            _ if self.executable() == "http_server" => "../server",
+            _ => ".",
+        }
     }
 }
 
