@@ -7,6 +7,7 @@
 
 mod appends;
 mod directories;
+mod durable;
 mod files;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use crate::alphabet::Request;
 use crate::driven::{Judge, Style, perform};
 use crate::linearize::{self, Call, Outcome, Verdict};
 use crate::reference::{Answer, Method};
-use crate::simulated::Simulated;
+use crate::simulated::{Image, Simulated};
 
 /// The store's clock, which stands still.
 const TIME: i64 = 1_000_000_000_000_000_000;
@@ -33,6 +34,8 @@ const SEARCH_STEPS_MAX: u64 = 10_000;
 struct Story {
     durability: Durability,
     style: Style,
+    /// The file system can only rename.
+    no_exchange: bool,
     /// One after the other, by nobody in particular.
     before: &'static [&'static str],
     /// At once, each one after the other.
@@ -44,6 +47,17 @@ struct Story {
     heard: &'static [&'static str],
 }
 
+/// What most stories have in common.
+const PLAIN: Story = Story {
+    durability: Durability::Cache,
+    style: Style::Whole,
+    no_exchange: false,
+    before: &[],
+    clients: &[],
+    after: &[],
+    heard: &[],
+};
+
 /// Explores the schedules of a story.
 fn explore_store(name: &'static str, preemptions: Preemptions, story: &'static Story) {
     explore(name, preemptions, story.heard.len(), move || {
@@ -54,7 +68,7 @@ fn explore_store(name: &'static str, preemptions: Preemptions, story: &'static S
 
 /// One schedule: which of what may be heard was heard.
 fn play(story: &'static Story) -> usize {
-    let stage = Arc::new(Stage::new(story.durability));
+    let stage = Arc::new(Stage::new(story));
     stage.ask_all(usize::MAX, story.before, story.style);
     let others: Vec<_> = (1..story.clients.len())
         .map(|client| {
@@ -87,9 +101,9 @@ struct Record {
 }
 
 impl Stage {
-    fn new(durability: Durability) -> Stage {
-        let directory = Simulated::empty(TIME);
-        let store = Store::new(directory.clone(), durability);
+    fn new(story: &Story) -> Stage {
+        let directory = Simulated::new(&Image::empty(), TIME, story.no_exchange);
+        let store = Store::new(directory.clone(), story.durability);
         Stage { directory, store, time: AtomicU64::new(0), record: Mutex::default() }
     }
 
