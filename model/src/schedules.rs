@@ -3,12 +3,14 @@
 //! Goal: each request takes effect at one point between its call and its return. Method: the real store
 //! stands on the simulated directory, each call of which is a step of its own; what the clients hear,
 //! and what is there behind them, has to be what the reference says in some order that time allows.
+//! Where it is to be durable, so has what a power cut leaves at the moment of each answer.
 //! Run with `RUSTFLAGS="--cfg loom"`, as `tests/loom.rs` does; `tests/floors.txt` is the list.
 
 mod appends;
 mod directories;
 mod durable;
 mod files;
+mod power_cut;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +24,7 @@ use crate::driven::{Judge, Style, perform};
 use crate::linearize::{self, Call, Outcome, Verdict};
 use crate::reference::{Answer, Method};
 use crate::simulated::{Image, Simulated};
+use power_cut::Moment;
 
 /// The store's clock, which stands still.
 const TIME: i64 = 1_000_000_000_000_000_000;
@@ -90,6 +93,7 @@ fn play(story: &'static Story) -> usize {
 struct Stage {
     directory: Simulated,
     store: Store<Simulated>,
+    durability: Durability,
     time: AtomicU64,
     record: Mutex<Record>,
 }
@@ -98,13 +102,21 @@ struct Stage {
 struct Record {
     calls: Vec<Call>,
     judge: Judge,
+    /// Those at which somebody heard of what is to survive a power cut.
+    moments: Vec<Moment>,
 }
 
 impl Stage {
     fn new(story: &Story) -> Stage {
         let directory = Simulated::new(&Image::empty(), TIME, story.no_exchange);
         let store = Store::new(directory.clone(), story.durability);
-        Stage { directory, store, time: AtomicU64::new(0), record: Mutex::default() }
+        Stage {
+            directory,
+            store,
+            durability: story.durability,
+            time: AtomicU64::new(0),
+            record: Mutex::default(),
+        }
     }
 
     fn ask_all(&self, client: usize, lines: &[&str], style: Style) -> String {
@@ -115,10 +127,14 @@ impl Stage {
     /// Asks, and takes note of the answer. Its status, and the length of what was read.
     fn ask(&self, client: usize, line: &str, style: Style) -> String {
         let request: Request = line.parse().unwrap();
-        let condition = self.record().judge.condition(&request);
-        let invoked = self.now();
+        let (number, condition) = {
+            let mut record = self.record();
+            let (request, outcome) = (request.clone(), Outcome::Unknown { until: u64::MAX });
+            let condition = record.judge.condition(&request);
+            record.calls.push(Call { client, request, invoked: self.now(), outcome });
+            (record.calls.len() - 1, condition)
+        };
         let answered = perform(&self.store, &request, condition, style).unwrap();
-        let at = self.now();
         let mut record = self.record();
         let versions = &mut record.judge.versions;
         let version = answered.version.map(|version| {
@@ -133,19 +149,29 @@ impl Stage {
         };
         let answer =
             Answer { status: answered.status, read: answered.read, version, length: answered.length };
-        record.calls.push(Call { client, request, invoked, outcome: Outcome::Answered { at, answer } });
+        let at = self.now();
+        record.calls[number].outcome = Outcome::Answered { at, answer };
+        if self.durability == Durability::Disk && client != usize::MAX {
+            let (events, calls) = (self.directory.events(), record.calls.clone());
+            record.moments.push(Moment { events, calls, at });
+        }
         heard
     }
 
     /// Whether the answers are those of some order, and nothing is left behind.
     fn check(&self) {
-        match linearize::check(&self.record().calls, SEARCH_STEPS_MAX) {
+        let record = self.record();
+        match linearize::check(&record.calls, SEARCH_STEPS_MAX) {
             Verdict::Linearizable(_) => {}
             Verdict::NotLinearizable { story } => panic!("in no order:\n{story}"),
             Verdict::Undecided => panic!("the search came to no end"),
         }
         assert!(self.directory.staged().is_empty(), "staged: {:?}", self.directory.staged());
         assert_eq!(self.directory.handles(), 0, "files are still open");
+        let history = self.directory.history();
+        for moment in &record.moments {
+            moment.check(&history, &record);
+        }
     }
 
     fn now(&self) -> u64 {

@@ -24,7 +24,7 @@ fn reader_sees_no_part_of_an_append() {
 fn reader_sees_no_part_of_a_staged_append() {
     explore_store(
         "loom:store_patch_get_staged",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             style: Style::Parts(4),
             clients: &[&["PATCH a 2:6"], &["GET a", "HEAD a if-none-match=1"]],
@@ -64,7 +64,7 @@ fn one_of_two_appends_finds_the_length_that_it_demands() {
 fn appends_to_nothing_make_one_file() {
     explore_store(
         "loom:store_patch_new",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             before: &[],
             clients: &[&["PATCH a 2:6"], &["PATCH a 3:7", "GET a"]],
@@ -79,7 +79,7 @@ fn appends_to_nothing_make_one_file() {
 fn condition_knows_the_append_that_readers_know() {
     explore_store(
         "loom:store_patch_put",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             clients: &[&["PATCH a 2:6"], &["PUT a 3:7 if-match=1", "GET a"]],
             heard: &["200 | 412 200:11", "200 | 200 200:7", "200 | 200 200:13"],

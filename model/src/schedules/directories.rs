@@ -14,7 +14,7 @@ const WITH_DIRECTORY: Story = Story { before: &["PUT d/a 1:5", "DELETE d/a"], ..
 fn parents_are_made_once_for_two_files() {
     explore_store(
         "loom:store_parents",
-        FEW,
+        EVERY_IN_TIME,
         &Story { clients: &[&["POST d/a 1:5"], &["POST d/b 2:6"]], heard: &["201 | 201"], ..STORY },
     );
 }
@@ -23,7 +23,7 @@ fn parents_are_made_once_for_two_files() {
 fn nobody_hears_of_a_directory_before_its_file() {
     explore_store(
         "loom:store_parents_heard",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             clients: &[&["POST d/a 1:5"], &["DELETE d", "GET d/a"]],
             heard: &["201 | 404 404", "201 | 404 200:5", "201 | 409 200:5"],
@@ -49,7 +49,7 @@ fn a_directory_is_not_removed_under_a_file_that_is_made_in_it() {
 fn of_a_file_and_a_directory_of_one_name_one_is_made() {
     explore_store(
         "loom:store_file_or_directory",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             clients: &[&["POST d/a 1:5"], &["POST d 2:6", "GET d/a"]],
             heard: &["201 | 409 200:5", "409 | 201 404"],
@@ -63,7 +63,7 @@ fn of_a_file_and_a_directory_of_one_name_one_is_made() {
 fn a_file_that_goes_leaves_its_directory_to_be_removed() {
     explore_store(
         "loom:store_remove_both",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             before: &["PUT d/a 1:5"],
             clients: &[&["DELETE d/a", "DELETE d"], &["PUT d/b 2:6"]],

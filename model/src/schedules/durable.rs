@@ -11,7 +11,7 @@ const STORY: Story = Story { durability: Durability::Disk, after: &["GET a", "GE
 fn two_files_in_one_directory_share_a_sync() {
     explore_store(
         "loom:store_durable_posts",
-        FEW,
+        EVERY_IN_TIME,
         &Story { clients: &[&["POST a 1:5"], &["POST b 2:6"]], heard: &["201 | 201"], ..STORY },
     );
 }
@@ -20,7 +20,7 @@ fn two_files_in_one_directory_share_a_sync() {
 fn replacement_and_removal_share_a_sync() {
     explore_store(
         "loom:store_durable_put_delete",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             before: &["PUT a 1:5", "PUT b 2:6"],
             clients: &[&["PUT a 3:7"], &["DELETE b"]],
@@ -48,7 +48,7 @@ fn replacements_of_one_file_are_durable_in_their_order() {
 fn appends_to_two_files_share_the_syncs_of_their_records() {
     explore_store(
         "loom:store_durable_appends",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             before: &["PUT a 1:5", "PUT b 2:6"],
             clients: &[&["PATCH a 3:7"], &["PATCH b 4:8"]],
@@ -62,7 +62,7 @@ fn appends_to_two_files_share_the_syncs_of_their_records() {
 fn nobody_reads_what_a_power_cut_takes_back() {
     explore_store(
         "loom:store_durable_read",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             before: &["PUT a 1:5"],
             clients: &[&["PATCH a 2:6"], &["GET a"]],

@@ -90,7 +90,7 @@ fn who_changes_what_it_has_read_loses_no_update() {
 fn condition_is_judged_again_behind_a_staged_upload() {
     explore_store(
         "loom:store_if_match_staged",
-        FEW,
+        EVERY_IN_TIME,
         &Story {
             style: Style::Parts(4),
             before: &["PUT a 1:5"],

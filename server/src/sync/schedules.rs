@@ -18,7 +18,7 @@ pub struct Preemptions {
 /// Any number: for two threads, and for three that do little.
 pub const EVERY: Preemptions = Preemptions { quick: None, full: None, soak: None };
 /// The same where it takes a while, and a few where there is no time for that.
-pub const EVERY_IN_TIME: Preemptions = Preemptions { quick: Some(2), full: None, soak: None };
+pub const EVERY_IN_TIME: Preemptions = Preemptions { quick: Some(3), full: None, soak: None };
 /// Three preemptions: enough for every defect that is known of, where all would take hours.
 pub const FEW: Preemptions = Preemptions { quick: Some(2), full: Some(3), soak: Some(4) };
 
