@@ -73,6 +73,33 @@ fn nobody_reads_what_a_power_cut_takes_back() {
 }
 
 #[test]
+fn nobody_reads_a_name_that_a_power_cut_takes_back() {
+    explore_store(
+        "loom:store_durable_name",
+        EVERY_IN_TIME,
+        &Story {
+            clients: &[&["POST a 1:5"], &["GET a", "POST b 2:6"]],
+            heard: &["201 | 404 201", "201 | 200:5 201"],
+            ..STORY
+        },
+    );
+}
+
+#[test]
+fn nobody_is_refused_for_a_file_that_a_power_cut_takes_back() {
+    explore_store(
+        "loom:store_durable_file_above",
+        EVERY_IN_TIME,
+        &Story {
+            clients: &[&["POST d 1:5"], &["POST d/a 2:6"]],
+            after: &["GET d", "GET d/a"],
+            heard: &["201 | 409", "409 | 201"],
+            ..STORY
+        },
+    );
+}
+
+#[test]
 fn three_share_a_sync() {
     explore_store(
         "loom:store_3_durable",

@@ -78,7 +78,7 @@ impl<D: Directory> Store<D> {
         }
     }
 
-    fn version(&self, file: &D::File) -> Result<Version, StoreError> {
+    pub(super) fn version(&self, file: &D::File) -> Result<Version, StoreError> {
         self.directory.version(file).map_err(|error| StoreError::failed("fstat", error))
     }
 
