@@ -11,6 +11,8 @@ mod directories;
 mod durable;
 mod files;
 mod power_cut;
+mod servers;
+mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! Appends, beside those who read, replace, remove and append.
 
-use http_server::sync::schedules::{EVERY_IN_TIME, FEW};
+use http_server::sync::schedules::{EVERY_IN_TIME, FEW, MANY};
 
 use super::{PLAIN, Story, explore_store};
 use crate::driven::Style;
@@ -24,7 +24,7 @@ fn reader_sees_no_part_of_an_append() {
 fn reader_sees_no_part_of_a_staged_append() {
     explore_store(
         "loom:store_patch_get_staged",
-        EVERY_IN_TIME,
+        MANY,
         &Story {
             style: Style::Parts(4),
             clients: &[&["PATCH a 2:6"], &["GET a", "HEAD a if-none-match=1"]],

@@ -22,6 +22,11 @@ pub const EVERY_IN_TIME: Preemptions = Preemptions { quick: Some(3), full: None,
 /// Three preemptions: enough for every defect that is known of, where all would take hours.
 pub const FEW: Preemptions = Preemptions { quick: Some(2), full: Some(3), soak: Some(4) };
 
+/// The same for two threads whose every schedule would take minutes.
+pub const MANY: Preemptions = Preemptions { quick: Some(3), full: Some(5), soak: None };
+/// For five threads, or steps without number.
+pub const VERY_FEW: Preemptions = Preemptions { quick: Some(1), full: Some(2), soak: Some(3) };
+
 /// Explores the schedules of `model`, and prints what was done: `tests/loom.rs` reads it, and holds it
 /// against the floor.
 ///
