@@ -5,6 +5,7 @@
 //! `syncs` puts it on stable storage, and `recovery` undoes what a death left; [`directory`] is what
 //! it stands on, and [`base_directory`] the real one.
 
+mod above;
 mod append;
 pub mod base_directory;
 pub mod condition;

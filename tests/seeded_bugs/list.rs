@@ -11,7 +11,7 @@ pub(crate) struct Bug {
     pub(crate) check: &'static str,
 }
 
-/// Who has to catch it. A `Simulation` of the whole server belongs here, too.
+/// Who has to catch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
     /// Every schedule of what two threads share.
@@ -28,6 +28,8 @@ pub(crate) enum Layer {
     Model,
     /// Every crash on a simulated directory.
     CrashModel,
+    /// The whole server in simulation.
+    Simulation,
     /// The same bytes cut in other ways.
     Cuts,
     /// Three readings of one request.
@@ -52,6 +54,7 @@ impl Layer {
         match self {
             Layer::Loom | Layer::Unit | Layer::Threads | Layer::EventLoop => "http_server",
             Layer::StoreLoom | Layer::Model => "model",
+            Layer::Simulation => "simulation",
             Layer::CrashModel => "crash_model",
             Layer::Cuts => "cuts",
             Layer::Differential => "differential",
@@ -102,7 +105,6 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::StoreLoom, "append_is_not_pinned", "store/append.rs", "schedules::appends::reader_sees_no_part_of_an_append"),
     bug(Layer::StoreLoom, "append_is_shown_before_its_sync", "store/append.rs", "schedules::durable::nobody_reads_what_a_power_cut_takes_back"),
     bug(Layer::StoreLoom, "name_is_shown_before_its_sync", "store/upload.rs", "schedules::durable::nobody_reads_a_name_that_a_power_cut_takes_back"),
-    bug(Layer::StoreLoom, "file_above_is_taken_for_final", "store/upload.rs", "schedules::durable::nobody_is_refused_for_a_file_that_a_power_cut_takes_back"),
     bug(Layer::Unit, "unpin_forgets_all", "shared/path_locks.rs", "shared::path_locks::tests::readers_see_what_is_pinned_for_their_path_alone"),
     bug(Layer::Unit, "append_is_not_undone", "store/recovery.rs", "store::tests::recovery::unfinished_append_is_undone_with_the_version"),
     bug(Layer::Unit, "create_replaces", "store/base_directory.rs", "store::base_directory::tests::what_must_be_new_replaces_nothing"),
@@ -139,6 +141,14 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::CrashModel, "short_write_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
     bug(Layer::CrashModel, "short_copy_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
     bug(Layer::CrashModel, "interrupted_call_fails", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
+    bug(Layer::Simulation, "refusal_is_told_to_the_next", "driver/event_loop.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "sync_behind_a_failed_one_counts", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "failed_area_is_not_its_neighbour_s", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "nothing_above_taken_for_final", "store/above.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "pin_ignored_by_appends", "store/append.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "undo_not_synced", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "file_above_taken_for_final", "store/above.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "content_is_gathered_whole", "connection/content.rs", "whatever_goes_wrong_the_promises_are_kept"),
     bug(Layer::Cuts, "split_line_end_is_missed", "http/head.rs", "cutting_changes_nothing"),
     bug(Layer::Differential, "bare_carriage_return_ends_a_line", "http/head.rs", "three_readings_agree_but_for_what_is_listed"),
     bug(Layer::Differential, "chunk_size_has_a_sign", "http/content.rs", "three_readings_agree_but_for_what_is_listed"),

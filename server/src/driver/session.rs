@@ -137,6 +137,12 @@ impl<S, D: Directory> Session<S, D> {
         }
     }
 
+    /// What it owns in memory.
+    #[cfg(feature = "verification")]
+    pub fn memory(&self) -> crate::connection::Memory {
+        crate::connection::Memory { unsent: self.unsent.capacity(), ..self.connection.memory() }
+    }
+
     /// Its socket.
     pub fn socket(&self) -> &S {
         &self.socket

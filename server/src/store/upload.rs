@@ -65,12 +65,12 @@ impl<D: Directory> Store<D> {
                 }
             }
             // Parents are made when the content is complete.
-            Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
+            Err(error) if error.kind == StoreErrorKind::NotFound => refused = demand(&intent, None).err(),
             Err(error) if error.kind == StoreErrorKind::ParentIsFile => refused = Some(error),
             Err(error) => return Err(error),
         }
         drop((reading, namespace));
-        if let Some(error) = refused.filter(|_| self.file_above_is_final(&parent)) {
+        if let Some(error) = refused.filter(|error| self.above_is_final(&parent, error)) {
             return Err(error);
         }
         // On its own file system from the beginning, where there may be more room.
@@ -128,14 +128,16 @@ impl<D: Directory> Store<D> {
                         Attempt::Contended => continue,
                         Attempt::Elsewhere => near = true,
                     },
-                    Err(error) if error.kind == StoreErrorKind::NotFound => demand(&intent, None)?,
-                    Err(error) if error.kind == StoreErrorKind::ParentIsFile => {
-                        if self.file_above_is_final(&parent) {
-                            return Err(error);
+                    Err(error) => {
+                        let missing = error.kind == StoreErrorKind::NotFound;
+                        let refused = if missing { demand(&intent, None).err() } else { Some(error) };
+                        match refused {
+                            Some(error) if self.above_is_final(&parent, &error) => return Err(error),
+                            // What stood in the way, or was missing, was taken back.
+                            Some(_) => continue,
+                            None => {}
                         }
-                        continue;
                     }
-                    Err(error) => return Err(error),
                 }
             }
             if near {
@@ -202,7 +204,7 @@ impl<D: Directory> Store<D> {
                 self.publish_new((&mut staged.entry, version), folder, name)
             }
             (Some(_), Mode::Append) => {
-                let Some(target) = self.open_for_append(folder, name)? else {
+                let Some(target) = self.open_for_append(folder, name, &at.changing)? else {
                     return Ok(Attempt::Contended);
                 };
                 // Another program may have put another file there since.
@@ -284,20 +286,6 @@ impl<D: Directory> Store<D> {
             }
             Err(error) => Err(StoreError::failed("fstatat", error)),
         }
-    }
-
-    /// Whether there is a file on the way that a crash leaves there: nobody is refused for the sake of
-    /// one that may still be taken back, or be lost with the power. Not while the path is being read.
-    pub(super) fn file_above_is_final(&self, parent: &ParentPath) -> bool {
-        parent.steps().any(|(folder, name)| {
-            let separator: &[u8] = if folder.is_empty() { b"" } else { b"/" };
-            let path = [folder.as_bytes(), separator, name.as_bytes()].concat();
-            // Whoever makes it is alone with it until it is final.
-            let _reading = (!bug("file_above_is_taken_for_final")).then(|| self.locks.read(&path));
-            let entry = self.directory.open_folder(&folder);
-            let entry = entry.and_then(|folder| self.directory.look_up(&folder, &name));
-            matches!(entry, Ok(Entry::File(_)))
-        })
     }
 
     /// Makes the directories on the way, outermost first, and opens the last. One that was made but
