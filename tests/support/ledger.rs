@@ -1,6 +1,7 @@
 //! The ledger: what each check has covered, a line each, held against the floors in
 //! `tests/floors.txt`: [`record`].
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::depth::{Depth, depth};
@@ -22,6 +23,12 @@ pub fn record(check: &str, counts: &[(&str, u64)]) {
     }
     write(&line);
     assert!(below.is_empty(), "below the floor: {below:?} in {line}");
+}
+
+/// The checks that have floors and begin so, in order.
+pub fn checks(prefix: &str) -> impl Iterator<Item = &'static str> {
+    let checks = FLOORS.lines().filter_map(|line| line.split_ascii_whitespace().next());
+    checks.filter(move |check| check.starts_with(prefix)).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// Prints that `check` was not made, and why.
