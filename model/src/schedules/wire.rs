@@ -43,8 +43,7 @@ struct Connection {
 impl Wire {
     /// A client connects, sends these bytes, and says that it sends no more.
     pub(super) fn connect(&self, bytes: &[u8]) -> usize {
-        let number = {
-            let mut state = self.state();
+        self.ring(|state| {
             let number = state.connections.len();
             let to_server = bytes.iter().copied().collect();
             state.connections.push(Connection { to_server, ..Connection::default() });
@@ -53,27 +52,22 @@ impl Wire {
                 state.events.push(Event::Incoming);
             }
             number
-        };
-        self.ring();
-        number
+        })
     }
 
     /// The client is gone at once.
     pub(super) fn reset(&self, number: usize) {
-        {
-            let mut state = self.state();
+        self.ring(|state| {
             state.connections[number].reset = true;
             if let Some(token) = state.connections[number].token {
                 state.events.push(Event::Socket(token, Readiness::BROKEN));
             }
-        }
-        self.ring();
+        });
     }
 
     /// There may be something in the mailbox.
     pub(super) fn ring_bell(&self) {
-        self.state().events.push(Event::Rung);
-        self.ring();
+        self.ring(|state| state.events.push(Event::Rung));
     }
 
     /// All that the client got.
@@ -81,9 +75,14 @@ impl Wire {
         self.state().connections[number].to_client.clone()
     }
 
-    fn ring(&self) {
-        *self.rung.lock().unwrap() = true;
+    /// Something happens, and the event loop is told of it.
+    fn ring<T>(&self, happen: impl FnOnce(&mut State) -> T) -> T {
+        let mut rung = self.rung.lock().unwrap();
+        let result = happen(&mut self.state());
+        *rung = true;
+        drop(rung);
         self.changed.notify_one();
+        result
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -128,11 +127,10 @@ impl Network<Simulated> for Sockets {
     }
 
     fn register(&mut self, socket: &usize, token: Token) -> io::Result<()> {
-        let mut state = self.0.state();
-        state.connections[*socket].token = Some(token);
-        state.events.push(Event::Socket(token, Readiness::READABLE.and(Readiness::ENDED)));
-        drop(state);
-        self.0.ring();
+        self.0.ring(|state| {
+            state.connections[*socket].token = Some(token);
+            state.events.push(Event::Socket(token, Readiness::READABLE.and(Readiness::ENDED)));
+        });
         Ok(())
     }
 
