@@ -168,7 +168,7 @@ fn check_words(source: &Source) -> Vec<String> {
 
 /// Files that are compiled for tests only, by their names.
 fn is_test_file(path: &str) -> bool {
-    ["tests.rs", "schedules.rs", "faults.rs", "properties.rs", "/tests/", "simulated"]
+    ["tests.rs", "schedules.rs", "/schedules/", "faults.rs", "properties.rs", "/tests/", "simulated"]
         .iter()
         .any(|part| path.contains(part))
 }
