@@ -43,7 +43,7 @@ const DISK: [&str; 3] = ["--quiet", "--durability", "disk"];
 
 #[test]
 fn a_killed_server_leaves_whole_requests() {
-    let mut random = Random::from_environment("kill");
+    let mut random = Random::from_environment("crash:kill");
     let home = Arc::new(tempfile::tempdir().unwrap());
     let mut load = Load::new(&mut random);
     let mut server = Server::start_in(Arc::clone(&home), &CACHE);
@@ -75,7 +75,7 @@ fn a_crash_of_btrfs_loses_nothing_acknowledged() {
 fn crash_file_system(kind: &Kind, check: &str) {
     let home = Arc::new(tempfile::tempdir().unwrap());
     let Some(mut image) = Image::new(kind, &home, check) else { return };
-    let mut random = Random::from_environment(kind.name);
+    let mut random = Random::from_environment(check);
     let mut load = Load::new(&mut random);
     let mut server = Server::start_in(Arc::clone(&home), &DISK);
     for _ in 0..depth().of(15, 60, 1_000) {
