@@ -1,6 +1,6 @@
 //! Files that are made, replaced, read and removed at once.
 
-use http_server::sync::schedules::{EVERY_IN_TIME, FEW};
+use http_server::sync::schedules::{EVERY_IN_TIME, FEW, MANY};
 
 use super::{PLAIN, Story, explore_store};
 use crate::driven::Style;
@@ -11,7 +11,7 @@ const STORY: Story = Story { after: &["GET a", "DELETE a", "GET a"], ..PLAIN };
 fn one_of_two_creations_wins() {
     explore_store(
         "loom:store_post_post",
-        EVERY_IN_TIME,
+        MANY,
         &Story { clients: &[&["POST a 1:5"], &["POST a 2:6"]], heard: &["201 | 409", "409 | 201"], ..STORY },
     );
 }
@@ -76,7 +76,7 @@ fn one_of_two_removals_finds_the_file() {
 fn who_changes_what_it_has_read_loses_no_update() {
     explore_store(
         "loom:store_if_match",
-        EVERY_IN_TIME,
+        MANY,
         &Story {
             before: &["PUT a 1:5"],
             clients: &[&["PUT a 2:6 if-match=1"], &["PUT a 3:7 if-match=1"]],
@@ -90,7 +90,7 @@ fn who_changes_what_it_has_read_loses_no_update() {
 fn condition_is_judged_again_behind_a_staged_upload() {
     explore_store(
         "loom:store_if_match_staged",
-        EVERY_IN_TIME,
+        MANY,
         &Story {
             style: Style::Parts(4),
             before: &["PUT a 1:5"],
@@ -154,7 +154,7 @@ fn three_creations_have_one_winner() {
 fn replacement_by_a_rename_is_one_step_too() {
     explore_store(
         "loom:store_rename",
-        EVERY_IN_TIME,
+        MANY,
         &Story {
             no_exchange: true,
             before: &["PUT a 1:5"],

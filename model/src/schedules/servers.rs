@@ -48,6 +48,11 @@ fn spawn(body: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::Builder::new().stack_size(STACK_BYTES).spawn(body).unwrap()
 }
 
+fn bytes(line: &str) -> Vec<u8> {
+    let request: Request = line.parse().unwrap();
+    request.on_the_wire(|tag| tag.to_string())
+}
+
 fn post_drain(mailbox: &Mailbox<Message<Simulated>>, wire: &Wire) {
     if mailbox.post(Message::Drain) {
         wire.ring_bell();
@@ -100,8 +105,12 @@ impl Server {
     }
 
     fn connect(&self, line: &str) -> usize {
-        let request: Request = line.parse().unwrap();
-        self.wire.connect(&request.on_the_wire(|tag| tag.to_string()))
+        self.wire.connect(&bytes(line), false)
+    }
+
+    /// The same of a client that keeps its connection as long as it may.
+    fn connect_and_stay(&self, line: &str) -> usize {
+        self.wire.connect(&bytes(line), true)
     }
 
     /// As a signal asks.
@@ -171,6 +180,18 @@ fn a_drain_answers_who_came_before_it() {
         server.join();
         assert_eq!(server.answer(client).map(|(status, _)| status), Some(201));
         assert_eq!(server.content("a").as_deref(), Some(&b"<1><1"[..]));
+        0
+    });
+}
+
+// Whose connection is kept, and is not closed by the drain, would hold up the end for ever.
+#[test]
+fn a_drain_closes_who_stays() {
+    explore_server("loom:server_drain_kept", FEW, 1, 1, |server| {
+        let client = server.connect_and_stay("PUT a 1:5");
+        server.drain();
+        server.join();
+        assert_eq!(server.answer(client).map(|(status, _)| status), Some(201));
         0
     });
 }

@@ -35,18 +35,21 @@ struct State {
 #[derive(Default)]
 struct Connection {
     to_server: VecDeque<u8>,
+    /// Its peer sends no more.
+    finished: bool,
     reset: bool,
     token: Option<Token>,
     to_client: Vec<u8>,
 }
 
 impl Wire {
-    /// A client connects, sends these bytes, and says that it sends no more.
-    pub(super) fn connect(&self, bytes: &[u8]) -> usize {
+    /// A client connects and sends these bytes. One that stays sends no more when the server does not
+    /// either; others say so at once.
+    pub(super) fn connect(&self, bytes: &[u8], stays: bool) -> usize {
         self.ring(|state| {
             let number = state.connections.len();
             let to_server = bytes.iter().copied().collect();
-            state.connections.push(Connection { to_server, ..Connection::default() });
+            state.connections.push(Connection { to_server, finished: !stays, ..Connection::default() });
             if !state.closed {
                 state.backlog.push_back(number);
                 state.events.push(Event::Incoming);
@@ -128,8 +131,10 @@ impl Network<Simulated> for Sockets {
 
     fn register(&mut self, socket: &usize, token: Token) -> io::Result<()> {
         self.0.ring(|state| {
-            state.connections[*socket].token = Some(token);
-            state.events.push(Event::Socket(token, Readiness::READABLE.and(Readiness::ENDED)));
+            let connection = &mut state.connections[*socket];
+            connection.token = Some(token);
+            let ended = if connection.finished { Readiness::ENDED } else { Readiness::READABLE };
+            state.events.push(Event::Socket(token, Readiness::READABLE.and(ended)));
         });
         Ok(())
     }
@@ -139,6 +144,9 @@ impl Network<Simulated> for Sockets {
         let connection = &mut state.connections[*socket];
         if connection.reset {
             return Err(ErrorKind::ConnectionReset.into());
+        }
+        if connection.to_server.is_empty() && !connection.finished {
+            return Err(ErrorKind::WouldBlock.into());
         }
         let count = connection.to_server.len().min(buffer.len());
         for (place, byte) in buffer.iter_mut().zip(connection.to_server.drain(..count)) {
@@ -167,5 +175,13 @@ impl Network<Simulated> for Sockets {
         Ok(())
     }
 
-    fn shut_down(&mut self, _socket: &usize) {}
+    fn shut_down(&mut self, socket: &usize) {
+        self.0.ring(|state| {
+            let connection = &mut state.connections[*socket];
+            connection.finished = true;
+            if let Some(token) = connection.token {
+                state.events.push(Event::Socket(token, Readiness::READABLE.and(Readiness::ENDED)));
+            }
+        });
+    }
 }

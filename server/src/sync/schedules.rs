@@ -23,7 +23,7 @@ pub const EVERY_IN_TIME: Preemptions = Preemptions { quick: Some(3), full: None,
 pub const FEW: Preemptions = Preemptions { quick: Some(2), full: Some(3), soak: Some(4) };
 
 /// The same for two threads whose every schedule would take minutes.
-pub const MANY: Preemptions = Preemptions { quick: Some(3), full: Some(5), soak: None };
+pub const MANY: Preemptions = Preemptions { quick: Some(3), full: Some(4), soak: None };
 /// For five threads, or steps without number.
 pub const VERY_FEW: Preemptions = Preemptions { quick: Some(1), full: Some(2), soak: Some(3) };
 
