@@ -13,9 +13,13 @@ pub mod grammar;
 pub mod linearize;
 pub mod pump;
 pub mod reference;
+#[cfg(all(test, loom))]
+mod schedules;
 pub mod scripted;
 pub mod served;
 pub mod simulated;
+// Its threads are coroutines already.
+#[cfg(not(loom))]
 pub mod simulation;
 pub mod terms;
 pub mod wire;

@@ -240,6 +240,15 @@ impl Image {
         }
     }
 
+    /// Whether another thread than its owner's may come upon it.
+    #[cfg(loom)]
+    pub(super) fn is_within_reach(&self, id: Id) -> bool {
+        let named = |folder| {
+            self.entries(folder).iter().any(|(name, named)| *named == id && matches!(name, Name::Plain(_)))
+        };
+        [BASE, STAGING].contains(&id) || (0..self.inodes.len()).any(named)
+    }
+
     /// What clients can reach.
     pub fn tree(&self) -> Tree {
         let mut tree = Tree::new();

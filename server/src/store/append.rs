@@ -93,13 +93,20 @@ impl<D: Directory> Store<D> {
             result => result.map_err(|error| StoreError::failed("linkat", error))?,
         };
         let record = StagedEntry::of(&self.directory, record);
-        changing.pin(*before);
+        if !bug("append_is_not_pinned") {
+            changing.pin(*before);
+        }
         let end = before.length.saturating_sub(u64::from(bug("append_begins_a_byte_early")));
         let written = self
             .sync_area(record.name()?)
             .and_then(|()| write((file, end)))
             .and_then(|()| self.stamp_appended(file));
         let error = match written {
+            Ok(_) if bug("append_is_shown_before_its_sync") => {
+                changing.alone().unpin();
+                self.finish_append(parent, file, before, record).map_err(|unfinished| unfinished.error)?;
+                return self.version(file).map(|version| Some(Outcome::Updated(version)));
+            }
             Ok(version) => match self.finish_append(parent, file, before, record) {
                 Ok(()) => {
                     changing.alone().unpin();

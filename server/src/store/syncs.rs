@@ -1,7 +1,6 @@
 //! Stable storage: what was promised to survive is put there before anybody hears of it.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::directory::{Directory, StagedName};
 use super::operation::{StoreError, StoreErrorKind};
@@ -12,6 +11,7 @@ use crate::shared::lock;
 use crate::shared::rounds::Rounds;
 use crate::shared::stamps::Stamps;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Nanoseconds that stamps may be ahead of the clock without a word: less than a start takes off.
 const AHEAD_MAX: i64 = 1_000_000;
@@ -78,7 +78,7 @@ impl<D: Directory> Store<D> {
         }
     }
 
-    fn version(&self, file: &D::File) -> Result<Version, StoreError> {
+    pub(super) fn version(&self, file: &D::File) -> Result<Version, StoreError> {
         self.directory.version(file).map_err(|error| StoreError::failed("fstat", error))
     }
 

@@ -198,6 +198,9 @@ impl<D: Directory> Store<D> {
                 let mut alone = at.changing.alone();
                 // Whatever was there is gone.
                 alone.unpin();
+                if bug("name_is_shown_before_its_sync") {
+                    drop(alone);
+                }
                 self.publish_new((&mut staged.entry, version), folder, name)
             }
             (Some(_), Mode::Append) => {
@@ -267,8 +270,10 @@ impl<D: Directory> Store<D> {
         match self.directory.look_up(folder, name) {
             Ok(Entry::File(version)) => {
                 // While the file is appended to, it is what it was.
-                let version =
-                    pinned.filter(|pinned| pinned.inode == version.inode).copied().unwrap_or(version);
+                let version = pinned
+                    .filter(|pinned| pinned.inode == version.inode && !bug("pin_ignored_by_conditions"))
+                    .copied()
+                    .unwrap_or(version);
                 demand(intent, Some(version))?;
                 match intent.mode {
                     Mode::Create => Err(StoreError::refused(StoreErrorKind::FileExists)),

@@ -1,9 +1,10 @@
 //! What is kept for a while: the sweeper misses nothing, and only what stays is given back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize as Count, Ordering};
 
-use super::{Count, EVERY, FEW, Ordering, explore};
 use crate::shared::kept::Kept;
+use crate::sync::schedules::{EVERY, FEW, explore};
 use crate::sync::thread;
 
 /// Tells when it is let go of.
@@ -18,7 +19,7 @@ impl Drop for Told {
 // A lost wake shows as a deadlock. The second comes before the first is swept, or behind it.
 #[test]
 fn what_is_kept_is_swept() {
-    explore("kept_swept", FEW, 100, 2, || {
+    explore("loom:kept_swept", FEW, 2, || {
         let kept = Arc::new(Kept::new(64));
         let values = Arc::new([Arc::new(1), Arc::new(2)]);
         let keeper = thread::spawn({
@@ -41,7 +42,7 @@ fn what_is_kept_is_swept() {
 
 #[test]
 fn what_is_given_back_is_not_the_last() {
-    explore("kept_given_back", EVERY, 5, 2, || {
+    explore("loom:kept_given_back", EVERY, 2, || {
         let (kept, gone) = (Arc::new(Kept::new(64)), Arc::new(Count::new(0)));
         let value = Arc::new(Told(Arc::clone(&gone)));
         kept.keep(1, &value);
@@ -59,7 +60,7 @@ fn what_is_given_back_is_not_the_last() {
 
 #[test]
 fn closing_ends_the_sweeper() {
-    explore("kept_closed", FEW, 400, 2, || {
+    explore("loom:kept_closed", FEW, 2, || {
         let kept = Arc::new(Kept::new(64));
         let keeper = thread::spawn({
             let kept = Arc::clone(&kept);
