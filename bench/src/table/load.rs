@@ -176,7 +176,8 @@ fn receive(client: &mut Client, mut bytes: &[u8], status: &[u8]) -> io::Result<u
                 continue;
             };
             if client.head.get(9..9 + status.len()) != Some(status) {
-                return Err(io::Error::other(String::from_utf8_lossy(&client.head).into_owned()));
+                let line = client.head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+                return Err(io::Error::other(String::from_utf8_lossy(line).into_owned()));
             }
             bytes = &bytes[end - before..];
             client.missing = length;

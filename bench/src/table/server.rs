@@ -204,7 +204,9 @@ pub(crate) fn is_on_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-const NGINX: &str = "daemon off; worker_processes 1; pid {run}/pid; error_log {run}/error crit;
+// Whose files it writes to; whoever is not root is told that this is ignored.
+const NGINX: &str =
+    "user root root; daemon off; worker_processes 1; pid {run}/pid; error_log {run}/error crit;
 worker_rlimit_nofile 20000;
 events { worker_connections 16384; multi_accept on; }
 http {
