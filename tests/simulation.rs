@@ -152,7 +152,7 @@ fn random_sequences_agree_with_the_reference() {
 /// So many seeds: the first ones, or such as nobody has tried, where hours are spent.
 fn seeds(count: u64) -> Range<u64> {
     let from = match (std::env::var("SIMULATION_SEED"), depth()) {
-        (Ok(seed), _) => seed.parse().expect("SIMULATION_SEED is a number"),
+        (Ok(seed), _) => seed.parse().unwrap(),
         (Err(_), Depth::Soak) => {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
             u64::try_from(now.as_micros()).unwrap()

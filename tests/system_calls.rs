@@ -8,7 +8,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use tests::{Client, Server, eventually, request};
+use tests::{Client, Server, eventually, ledger, request};
 
 /// A server under `strace`.
 struct Traced {
@@ -32,7 +32,7 @@ impl Traced {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut strace) = strace else {
-            println!("system calls: skipped, strace is missing");
+            ledger::skipped("system_calls", "strace is missing");
             return None;
         };
         // It is attached when it shows what the server's threads wait in.
@@ -42,7 +42,7 @@ impl Traced {
             ended || std::fs::read_to_string(&log).is_ok_and(|trace| trace.contains("epoll_wait"))
         });
         if ended {
-            println!("system calls: skipped, strace may not trace here");
+            ledger::skipped("system_calls", "strace may not trace here");
             return None;
         }
         Some(Traced { server, strace, output })

@@ -2,6 +2,7 @@
 //! `tests/floors.txt`: [`record`].
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use super::depth::{Depth, depth};
 
@@ -20,7 +21,7 @@ pub fn record(check: &str, counts: &[(&str, u64)]) {
             below.push(*what);
         }
     }
-    println!("{line}");
+    write(&line);
     assert!(below.is_empty(), "below the floor: {below:?} in {line}");
 }
 
@@ -32,7 +33,18 @@ pub fn checks(prefix: &str) -> impl Iterator<Item = &'static str> {
 
 /// Prints that `check` was not made, and why.
 pub fn skipped(check: &str, reason: &str) {
-    println!("ledger: {check} skipped=1 {reason}");
+    write(&format!("ledger: {check} skipped=1 {reason}"));
+}
+
+/// To stdout, which is shown where a test fails, and to the file that `LEDGER` names: there all
+/// lines of a run are together.
+fn write(line: &str) {
+    println!("{line}");
+    if let Some(path) = std::env::var_os("LEDGER") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        // One write, so that lines of tests that run at once stay whole.
+        file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes())).expect("LEDGER is a file");
+    }
 }
 
 fn floor(check: &str, what: &str) -> Option<u64> {
