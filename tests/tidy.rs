@@ -18,7 +18,10 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("clock", &["http::date"]),
     ("pace", &["clock"]),
     ("shared", &["sync"]),
-    ("store::base_directory", &["sys", "clock", "store::directory", "store::path", "store::version"]),
+    (
+        "store::base_directory",
+        &["sys", "clock", "shared", "store::directory", "store::path", "store::version"],
+    ),
     ("store", &["shared", "sync"]),
     ("api", &["http", "store::operation", "store::path", "store::condition", "store::version"]),
     (

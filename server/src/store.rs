@@ -132,6 +132,18 @@ impl<D: Directory> Store<D> {
         content::retry(|| self.directory.read(file, buffer, offset))
     }
 
+    /// Lets go of what is held where that takes no wait, because it is a file that stays open.
+    ///
+    /// # Errors
+    /// What is held, where it may.
+    pub fn give_back(&self, held: Held<D>, inode: u64) -> Result<(), Held<D>> {
+        match held {
+            Held::Nothing => Ok(()),
+            Held::File(file) => self.directory.give_back(file, inode).map_err(Held::File),
+            Held::Upload(_) => Err(held),
+        }
+    }
+
     /// Lets go of what is held; an unfinished upload vanishes. May wait for the disk.
     pub fn discard(&self, held: Held<D>) {
         drop(held);

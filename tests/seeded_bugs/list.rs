@@ -93,6 +93,8 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Loom, "round_end_wakes_nobody", "shared/rounds.rs", "shared::schedules::rounds::changes_share_a_call"),
     bug(Layer::Loom, "stamp_is_not_agreed_on", "shared/stamps.rs", "shared::schedules::rounds::stamps_are_given_once"),
     bug(Layer::Loom, "count_is_looked_at_first", "shared/counters.rs", "shared::schedules::counters::count_never_exceeds_its_bound"),
+    bug(Layer::Loom, "sweeper_is_not_woken", "shared/kept.rs", "shared::schedules::kept::what_is_kept_is_swept"),
+    bug(Layer::Unit, "kept_file_is_not_compared", "store/base_directory.rs", "store::base_directory::tests::a_file_is_used_again_only_as_it_was"),
     bug(Layer::Loom, "queue_is_open_a_moment_ago", "shared/queue.rs", "shared::schedules::queue::push_against_close_is_refused_or_popped"),
     bug(Layer::Loom, "queue_has_room_a_moment_ago", "shared/queue.rs", "shared::schedules::queue::producers_share_one_bound"),
     bug(Layer::Loom, "queue_close_forgets_items", "shared/queue.rs", "shared::schedules::pool::two_workers_answer_what_waits_when_the_queue_closes"),

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod counters;
+mod kept;
 mod mailbox;
 mod path_locks;
 mod pool;

@@ -64,6 +64,8 @@ impl<D: Directory> Store<D> {
                 let mut alone = changing.alone();
                 self.remove_name(parent, &folder, name)?;
                 alone.unpin();
+                drop(alone);
+                self.directory.forget(version.inode);
                 Ok(true)
             }
             Ok(Entry::Directory) => Ok(false),

@@ -220,12 +220,14 @@ impl<D: Directory> Store<D> {
                 let outcome = self.append(&at.changing, at.parent, &target, length, copy)?;
                 Ok(outcome.map_or(Attempt::Contended, Attempt::Done))
             }
-            (Some(_), Mode::Create | Mode::Replace) => {
+            (Some(before), Mode::Create | Mode::Replace) => {
                 let version = self.make_ready(staged)?;
                 let mut alone = at.changing.alone();
                 let published = self.publish_over((&mut staged.entry, version), folder, name);
                 if let Ok(Attempt::Done(_)) = published {
                     alone.unpin();
+                    drop(alone);
+                    self.directory.forget(before.inode);
                 }
                 published
             }
