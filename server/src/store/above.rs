@@ -20,7 +20,7 @@ impl<D: Directory> Store<D> {
             | StoreErrorKind::LengthDiffers { .. } => false,
             _ => return true,
         };
-        if bug(if file { "file_above_taken_for_final" } else { "nothing_above_taken_for_final" }) {
+        if file && bug("file_above_taken_for_final") || !file && bug("nothing_above_taken_for_final") {
             return true;
         }
         for (folder, name) in parent.steps() {

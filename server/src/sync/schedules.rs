@@ -4,8 +4,11 @@
 //! of what is shared only the types of the shim.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize as Count, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+/// A count of std's, so that counting is no step of a schedule.
+pub use std::sync::atomic::AtomicUsize as Count;
 
 /// How often a thread may be preempted, by the depth of the run; nothing is any number.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +60,6 @@ pub fn explore(
         Ok(other) => panic!("VERIFY is quick, full or soak, not {other:?}"),
     };
     let begin = Instant::now();
-    // `Count` is of std, so that counting is no step of the schedule.
     let counts: Arc<[Count]> = (0..outcomes).map(|_| Count::new(0)).collect();
     let started = Arc::new(Count::new(0));
     let mut builder = loom::model::Builder::new();

@@ -1,10 +1,8 @@
 //! The mailbox: no outcome missed, and no more wakes than batches.
 
-use std::sync::atomic::AtomicUsize as Count;
-
 use crate::shared::mailbox::Mailbox;
 use crate::sync::atomic::Ordering;
-use crate::sync::schedules::{EVERY, explore};
+use crate::sync::schedules::{Count, EVERY, explore};
 use crate::sync::{Arc, Condvar, Mutex, thread};
 
 /// A mailbox, and what wakes its owner as an eventfd does.
