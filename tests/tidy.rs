@@ -20,7 +20,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("shared", &["sync"]),
     (
         "store::base_directory",
-        &["sys", "clock", "shared", "store::directory", "store::path", "store::version"],
+        &["sys", "clock", "shared::kept", "store::directory", "store::path", "store::version"],
     ),
     ("store", &["shared", "sync"]),
     ("api", &["http", "store::operation", "store::path", "store::condition", "store::version"]),
