@@ -7,12 +7,8 @@
 //! else happens on the machine hits all alike. The floor (`floor.rs`) makes the bare system calls.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails is none")]
 
-#[path = "table/load.rs"]
-mod load;
 #[path = "table/report.rs"]
 mod report;
-#[path = "table/server.rs"]
-mod server;
 #[path = "table/trace.rs"]
 mod trace;
 #[path = "table/workload.rs"]
@@ -24,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use load::{Load, Plan};
+use bench::load::{self, Load, Plan};
+use bench::server::{self, Recipe, Running};
 use report::{Figures, Row};
-use server::{Recipe, Running};
 use workload::{FILES, Need, TREE_FILES, WORKLOADS, Workload, tree_path};
 
 struct Options {
@@ -58,7 +54,7 @@ fn main() {
         println!("{}. {}", workload.letter, workload.title);
         let floor = server::floor(&folder.join("floor"), workload.floor);
         let recipes: Vec<&Recipe> =
-            std::iter::once(&floor).chain(&ours).filter(|recipe| recipe.can(workload)).collect();
+            std::iter::once(&floor).chain(&ours).filter(|recipe| can(recipe, workload)).collect();
         rows.extend(measure(workload, &recipes, &options, (&root, &home)));
     }
     fs::remove_dir_all(&home).expect("what was made can be removed");
@@ -101,13 +97,12 @@ fn make_files(root: &Path) {
     }
 }
 
-impl Recipe {
-    fn can(&self, workload: &Workload) -> bool {
-        match workload.need {
-            Need::Echo => self.echo.is_some(),
-            Need::Put(..) => self.puts,
-            _ => true,
-        }
+/// Whether a server can do what a workload asks.
+fn can(recipe: &Recipe, workload: &Workload) -> bool {
+    match workload.need {
+        Need::Echo => recipe.echo.is_some(),
+        Need::Put(..) => recipe.puts,
+        _ => true,
     }
 }
 

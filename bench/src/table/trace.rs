@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::load::{Plan, complete};
-use super::server::Running;
+use bench::load::{Plan, complete};
+use bench::server::Running;
 
 const REQUESTS: usize = 100;
 

@@ -9,24 +9,31 @@ use http_server::sys::epoll::{Epoll, EventBuffer, Readiness};
 
 /// What came of a round.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Load {
-    pub(crate) requests: u64,
-    pub(crate) seconds: f64,
+pub struct Load {
+    /// Answered.
+    pub requests: u64,
+    /// That it took.
+    pub seconds: f64,
     /// Of the time from a request to the end of its answer.
     pub p99_microseconds: f64,
 }
 
 /// The load of one round.
-pub(crate) struct Plan<'a> {
-    pub(crate) address: SocketAddr,
-    pub(crate) connections: usize,
+pub struct Plan<'a> {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// Connections that ask.
+    pub connections: usize,
     /// Requests that are under way on a connection.
-    pub(crate) depth: usize,
-    pub(crate) closes: bool,
+    pub depth: usize,
+    /// Each request has a connection of its own.
+    pub closes: bool,
     /// The next request: its head, and how much content follows it.
-    pub(crate) next: &'a mut dyn FnMut() -> (Vec<u8>, usize),
-    pub(crate) status: &'static [u8],
-    pub(crate) time: Duration,
+    pub next: &'a mut dyn FnMut() -> (Vec<u8>, usize),
+    /// With which each answer's status begins.
+    pub status: &'static [u8],
+    /// How long it goes on.
+    pub time: Duration,
 }
 
 struct Client {
@@ -43,7 +50,7 @@ struct Client {
 }
 
 /// The length of a complete head, and of the content behind it; 304 has none.
-pub(crate) fn complete(bytes: &[u8], head_alone: bool) -> Option<(usize, u64)> {
+pub fn complete(bytes: &[u8], head_alone: bool) -> Option<(usize, u64)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let length = head.lines().find_map(|line| {
@@ -58,7 +65,7 @@ pub(crate) fn complete(bytes: &[u8], head_alone: bool) -> Option<(usize, u64)> {
 ///
 /// # Errors
 /// Where it closes a connection that it was to keep, or answers anything else.
-pub(crate) fn run(plan: &mut Plan<'_>) -> io::Result<Load> {
+pub fn run(plan: &mut Plan<'_>) -> io::Result<Load> {
     let epoll = Epoll::new()?;
     let mut clients = Vec::new();
     for key in 0..plan.connections {

@@ -8,32 +8,39 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How one is started.
-pub(crate) struct Recipe {
-    pub(crate) name: &'static str,
+pub struct Recipe {
+    /// What it is called.
+    pub name: &'static str,
     /// The program and its arguments.
     command: Vec<String>,
     /// A configuration file, where it wants one: `{config}` in the command.
     config: &'static str,
-    pub(crate) echo: Option<&'static str>,
-    pub(crate) files: &'static str,
-    pub(crate) puts: bool,
+    /// The target of a small answer, where it has one.
+    pub echo: Option<&'static str>,
+    /// What stands before the path of a file.
+    pub files: &'static str,
+    /// Whether it takes `PUT`.
+    pub puts: bool,
 }
 
-/// Everything that can be measured here; `{port}`, `{root}` and `{run}` are filled in later.
-pub(crate) fn recipes(ours: &Path) -> Vec<Recipe> {
-    let command = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let mut all = vec![Recipe {
+/// This server with so many event loops.
+pub fn ours(program: &Path, event_loops: usize) -> Recipe {
+    let flags = format!("{{root}} --port {{port}} --threads {event_loops} --quiet --durability cache");
+    let command = std::iter::once(program.to_string_lossy().into_owned());
+    Recipe {
         name: "http_server",
-        command: [
-            vec![ours.to_string_lossy().into_owned()],
-            command("{root} --port {port} --threads 1 --quiet --durability cache"),
-        ]
-        .concat(),
+        command: command.chain(flags.split(' ').map(str::to_owned)).collect(),
         config: "",
         echo: Some("/echo/hello"),
         files: "/files/",
         puts: true,
-    }];
+    }
+}
+
+/// Everything that can be measured here; `{port}`, `{root}` and `{run}` are filled in later.
+pub fn recipes(program: &Path) -> Vec<Recipe> {
+    let command = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let mut all = vec![ours(program, 1)];
     all.push(Recipe {
         name: "nginx",
         command: command("nginx -p {run} -c {config}"),
@@ -79,21 +86,22 @@ pub(crate) fn recipes(ours: &Path) -> Vec<Recipe> {
 }
 
 /// The program of bare system calls.
-pub(crate) fn floor(program: &Path, kind: &str) -> Recipe {
+pub fn floor(program: &Path, kind: &str) -> Recipe {
     let command = [&program.to_string_lossy(), kind, "{port}", "{root}"].map(str::to_owned).to_vec();
     Recipe { name: "floor", command, config: "", echo: Some("/"), files: "/", puts: true }
 }
 
 /// A server that runs; it ends when this is dropped.
-pub(crate) struct Running {
+pub struct Running {
     child: Child,
-    pub(crate) address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
     run: PathBuf,
 }
 
 impl Recipe {
     /// Starts it on one processor, where that can be said; nothing where it does not answer.
-    pub(crate) fn start(&self, root: &Path, run: &Path) -> Option<Running> {
+    pub fn start(&self, root: &Path, run: &Path) -> Option<Running> {
         fs::create_dir_all(run).ok()?;
         // Free a moment ago; whoever takes it meanwhile makes this one be left out.
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).ok()?.port();
@@ -138,13 +146,16 @@ impl Recipe {
 
 impl Running {
     /// One request on a connection of its own, and its whole answer.
-    pub(crate) fn ask(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn ask(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
         stream.write_all(request)?;
         let mut answer = Vec::new();
         let mut piece = vec![0; 64 * 1024];
-        while super::load::complete(&answer, false).is_none() {
+        while crate::load::complete(&answer, false).is_none() {
             match stream.read(&mut piece)? {
                 0 => break,
                 count => answer.extend_from_slice(&piece[..count]),
@@ -154,7 +165,7 @@ impl Running {
     }
 
     /// The processes that were started: this one and its children.
-    pub(crate) fn processes(&self) -> Vec<u32> {
+    pub fn processes(&self) -> Vec<u32> {
         let mut all = vec![self.child.id()];
         let mut at = 0;
         while let Some(&parent) = all.get(at) {
@@ -168,7 +179,7 @@ impl Running {
     }
 
     /// Seconds of processor time so far.
-    pub(crate) fn cpu(&self) -> f64 {
+    pub fn cpu(&self) -> f64 {
         let cpu = |id: u32| {
             let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
             let mut fields = stat.rsplit(')').next()?.split_ascii_whitespace().skip(11);
@@ -199,7 +210,7 @@ impl Drop for Running {
 }
 
 /// Whether there is a program of this name.
-pub(crate) fn is_on_path(program: &str) -> bool {
+pub fn is_on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
