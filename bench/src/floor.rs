@@ -199,7 +199,8 @@ impl Floor {
                 self.staged += 1;
                 let staged = self.root.join(format!("staged-{}", self.staged));
                 let length = str::from_utf8(head).ok().and_then(content_length).unwrap_or(0);
-                connection.taking = Some((File::create_new(&staged)?, staged, path, length));
+                // One that ended in the middle of an upload may have left one.
+                connection.taking = Some((File::create(&staged)?, staged, path, length));
             }
             kind => panic!("{kind} is no kind of floor"),
         }
