@@ -114,8 +114,8 @@ pub struct Report {
 
 /// Steps that a run may take: many times what any takes.
 const STEPS_MAX: u64 = 2_000_000;
-/// Steps of the search for an order.
-const SEARCH_MAX: u64 = 5_000_000;
+/// Steps of the search for an order. Seed 10196 once took more than five million, and has one.
+const SEARCH_MAX: u64 = 60_000_000;
 /// Images of the disk that are tried at one instant.
 const PROBES: usize = 4;
 /// How long a request may take once nothing goes wrong any more, and nobody stalls: that of a
