@@ -9,7 +9,7 @@ use std::time::Duration;
 use http_server::clock::{Instant, Now};
 use http_server::connection::{Connection, Input, Output, Want};
 use http_server::limits::Limits;
-use http_server::store::operation::Outcome;
+use http_server::store::operation::{Operation, Outcome};
 use http_server::store::version::Version;
 use model::pump::Pump;
 use model::scripted::{FILE_BYTES, Scripted};
@@ -314,6 +314,24 @@ fn time_limits_hold_in_each_state() {
         assert_eq!(Duration::from_nanos(expired.nanoseconds()), seconds, "{request:?}");
         assert_eq!(verdict(&pump, ""), expected, "{request:?}");
     }
+}
+
+#[test]
+fn time_that_the_disk_takes_is_not_the_peers() {
+    let hour = Duration::from_secs(3600);
+    let mut now = Now::new(Instant::default(), 0);
+    let mut connection = Connection::new(Arc::new(limits()), &now);
+    let mut output = Output::default();
+    let request = expand("PUT /files/a {}Content-Length: 300\r\n\r\n") + &"x".repeat(101);
+    let want = connection.advance(Input::Bytes(request.as_bytes()), &now, &mut output);
+    assert!(matches!(want, Want::Run(Operation::Stage(_))), "{want:?}");
+    now.instant = now.instant.after(hour);
+    let want = connection.advance(Input::Outcome(Outcome::Staged), &now, &mut output);
+    assert!(matches!(want, Want::Run(Operation::Write(_))), "{want:?}");
+    now.instant = now.instant.after(hour);
+    let want = connection.advance(Input::Outcome(Outcome::Written(Vec::new())), &now, &mut output);
+    assert!(matches!(want, Want::Receive), "{want:?}");
+    assert_eq!(connection.deadline(), Some(now.instant.after(limits().content_time_max)));
 }
 
 #[test]

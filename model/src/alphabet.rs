@@ -252,6 +252,46 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_read_a_line_each() {
+        let text = "# of two\n\n GET a\n\tPUT b 1:2 \n#GET c\n";
+        let requests = read_requests(text).unwrap();
+        assert_eq!(requests.iter().map(Request::to_string).collect::<Vec<_>>(), ["GET a", "PUT b 1:2"]);
+        assert!(read_requests("GET a\nBREW b\n").is_err());
+    }
+
+    #[test]
+    fn content_is_its_number_again_and_again() {
+        for (length, bytes) in [(0, ""), (2, "<1"), (4, "<12>"), (9, "<12><12><")] {
+            assert_eq!(Content { number: 12, length }.bytes(), bytes.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_request_on_the_wire_has_its_content_and_its_fields() {
+        let wire = |text: &str| {
+            let request: Request = text.parse().unwrap();
+            String::from_utf8(request.on_the_wire(|version| format!("\"{version}\""))).unwrap()
+        };
+        assert_eq!(wire("GET a"), "GET /files/a HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(
+            wire("PUT a/b 1:4 if-match=7"),
+            "PUT /files/a/b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nIf-Match: \"7\"\r\n\r\n<1><"
+        );
+    }
+
+    #[test]
+    fn random_content_has_one_of_a_thousand_numbers() {
+        use proptest::strategy::ValueTree;
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let mut numbers = std::collections::BTreeSet::new();
+        for _ in 0..1000 {
+            let request = requests().new_tree(&mut runner).unwrap().current();
+            numbers.extend(request.content.map(|content| content.number));
+        }
+        assert!(numbers.len() > 200 && numbers.iter().all(|number| *number < 1000), "{}", numbers.len());
+    }
+
+    #[test]
     fn all_sequences_are_all() {
         assert_eq!(all_sequences(1, &["a"]).len(), 9);
         assert_eq!(all_sequences(2, &["a", "b"]).len(), 18 + 18 * 18);

@@ -158,3 +158,59 @@ fn range_text((first, last): (Option<u64>, Option<u64>)) -> String {
     let end = |end: Option<u64>| end.map_or(String::new(), |end| end.to_string());
     format!("{}-{}", end(first), end(last))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Terms {
+        Terms {
+            if_match: Some(Versions::Of(vec![1, 2])),
+            if_none_match: Some(Versions::Of(vec![3])),
+            if_unmodified_since: Some(Date::Future),
+            if_modified_since: Some(Date::Past),
+            upload_offset: Some(5),
+            range: Some((None, Some(6))),
+            if_range: Some(4),
+        }
+    }
+
+    #[test]
+    fn each_term_has_its_field() {
+        let fields = all().fields(|version| format!("\"v{version}\""));
+        let expected = [
+            "If-Match: \"v1\", \"v2\"",
+            "If-None-Match: \"v3\"",
+            "If-Unmodified-Since: Fri, 31 Dec 9999 23:59:59 GMT",
+            "If-Modified-Since: Thu Jan  1 00:00:00 1970",
+            "Upload-Offset: 5",
+            "Range: bytes=-6",
+            "If-Range: \"v4\"",
+            "",
+        ];
+        assert_eq!(fields.split("\r\n").collect::<Vec<_>>(), expected);
+        let any = Terms { if_match: Some(Versions::Any), ..Terms::default() };
+        assert_eq!(any.fields(|_| String::new()), "If-Match: *\r\n");
+    }
+
+    #[test]
+    fn every_version_that_is_named_can_be_named_otherwise() {
+        let mut terms = all();
+        assert_eq!(terms.versions(), [1, 2, 3, 4]);
+        terms.rename(|version| version * 10);
+        assert_eq!(terms.versions(), [10, 20, 30, 40]);
+        let mut any = Terms { if_match: Some(Versions::Any), ..Terms::default() };
+        any.rename(|_| 1);
+        assert_eq!((any.versions(), any.if_match), (vec![], Some(Versions::Any)));
+    }
+
+    #[test]
+    fn random_ranges_have_an_end() {
+        use proptest::strategy::ValueTree;
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        for _ in 0..2000 {
+            let range = terms().new_tree(&mut runner).unwrap().current().range;
+            assert_ne!(range, Some((None, None)));
+        }
+    }
+}

@@ -93,3 +93,41 @@ pub fn read_answers(mut bytes: &[u8], head_only: &[bool]) -> Result<Vec<WireAnsw
     }
     Ok(answers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_careful_senders_are_read() {
+        let (status, fields) = read_head(b"HTTP/1.1 404 Not Found\r\nA: b c\r\nX-Y: \r\n\r\n").unwrap();
+        assert_eq!(status, 404);
+        assert_eq!(fields.get("a").map(String::as_str), Some("b c"));
+        assert_eq!(fields.get("x-y").map(String::as_str), Some(""));
+    }
+
+    #[test]
+    fn each_carelessness_is_seen() {
+        for head in [
+            "HTTP/1.0 200 OK\r\n\r\n",
+            "HTTP/1.1 200\r\n\r\n",
+            "HTTP/1.1 200 \r\n\r\n",
+            "HTTP/1.1 0200 OK\r\n\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/1.1 600 OK\r\n\r\n",
+            "HTTP/1.1 2x0 OK\r\n\r\n",
+            "HTTP/1.1 200 O\tK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na:  b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: b \r\n\r\n",
+            "HTTP/1.1 200 OK\r\na:b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: b\tc\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: b\r\nA: b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: b\r\n",
+        ] {
+            assert!(read_head(head.as_bytes()).is_err(), "{head:?}");
+        }
+    }
+}

@@ -88,3 +88,39 @@ pub(super) fn content(bytes: &[u8]) -> String {
     let more = if bytes.len() > SHOWN_BYTES { ".." } else { "" };
     format!("{} bytes \"{}\"{more}", bytes.len(), shown.escape_ascii())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_told_as_they_began() {
+        let answer = |status, read: Option<&[u8]>| Answer {
+            status,
+            read: read.map(<[u8]>::to_vec),
+            version: Some(7),
+            length: None,
+        };
+        let call = |client, request: &str, invoked, outcome| Call {
+            client,
+            request: request.parse().unwrap(),
+            invoked,
+            outcome,
+        };
+        let get = call(1, "GET a", 3, Outcome::Answered { at: 5, answer: answer(200, Some(b"abc")) });
+        let head = call(2, "HEAD a", 2, Outcome::Answered { at: 4, answer: answer(200, Some(b"abc")) });
+        let lost = call(3, "DELETE a", 1, Outcome::Unknown { until: 9 });
+        assert_eq!(
+            history(&[&get, &head, &lost]),
+            "     1 ?   9 client 3: DELETE a -> unknown\n\
+             \x20    2 -   4 client 2: HEAD a -> 200 3 bytes tag 7\n\
+             \x20    3 -   5 client 1: GET a -> 200 3 bytes \"abc\" tag 7\n"
+        );
+    }
+
+    #[test]
+    fn long_content_is_told_by_its_beginning() {
+        assert_eq!(content(&[b'a'; SHOWN_BYTES]), format!("24 bytes \"{}\"", "a".repeat(24)));
+        assert_eq!(content(&[b'a'; SHOWN_BYTES + 1]), format!("25 bytes \"{}\"..", "a".repeat(24)));
+    }
+}

@@ -190,6 +190,10 @@ mod tests {
         // To the second, not to the year.
         assert!(date("Thursday, 01-Jan-76 00:00:01 GMT").as_bytes().ends_with(b"1976 00:00:01 GMT"));
         assert!(date("Friday, 31-Dec-76 23:59:59 GMT").as_bytes().ends_with(b"1976 23:59:59 GMT"));
+        let noon = now + 43_200;
+        let date = |text: &str| HttpDate::from_unix_seconds(parse(text.as_bytes(), noon).unwrap() as u64);
+        assert!(date("Thursday, 01-Jan-76 12:00:00 GMT").as_bytes().ends_with(b"2076 12:00:00 GMT"));
+        assert!(date("Thursday, 01-Jan-76 12:00:01 GMT").as_bytes().ends_with(b"1976 12:00:01 GMT"));
         assert!(date("Thursday, 01-Jan-25 00:00:00 GMT").as_bytes().ends_with(b"2025 00:00:00 GMT"));
     }
 
@@ -220,6 +224,8 @@ mod tests {
             "Sun, 06 Nov 1994 08:49:37 GMT, Sun, 06 Nov 1994 08:49:37 GMT",
             "Sun, 06 Nov +994 08:49:37 GMT",
             "Sunday, 06-Nov-1994 08:49:37 GMT",
+            "Anyday, 06-Nov-94 08:49:37 GMT",
+            "Any Nov  6 08:49:37 1994",
             "Sun, 06-Nov-94 08:49:37 GMT",
             "Sun Nov 6 08:49:37 1994",
             "Sun Nov  6 08:49:37 94",

@@ -117,6 +117,16 @@ mod tests {
     }
 
     #[test]
+    fn a_port_is_digits_behind_a_colon() {
+        assert_eq!(host_and_port(b"h"), Some((&b"h"[..], None)));
+        assert_eq!(host_and_port(b"h:"), Some((&b"h"[..], Some(&b""[..]))));
+        assert_eq!(host_and_port(b"[::1]:080"), Some((&b"[::1]"[..], Some(&b"080"[..]))));
+        for malformed in [&b"h:x"[..], b"h:8x", b"h: 8", b"[::1]x", b"[::1]x:8"] {
+            assert_eq!(host_and_port(malformed), None);
+        }
+    }
+
+    #[test]
     fn hosts_follow_the_grammar() {
         for valid in [
             "localhost",

@@ -186,6 +186,8 @@ mod tests {
         let target = |bytes| format!("GET {:/<bytes$} HTTP/1.1\r\n\r\n", "");
         check(&target(40), Ok(Some(57)));
         check(&target(41), Err(Rejection::TargetTooLong));
+        let longest = format!("{:A<36} {:/<40} HTTP/1.1\r\n\r\n", "", "");
+        check(&longest, Ok(Some(90)));
         check(&target(400), Err(Rejection::TargetTooLong));
         check(&format!("GET /{:a<82}", ""), Err(Rejection::TargetTooLong));
         check(&format!("{:A<87}", ""), Err(Rejection::MethodTooLong));

@@ -143,6 +143,23 @@ mod tests {
     }
 
     #[test]
+    fn each_method_has_its_name() {
+        for (name, method) in [
+            ("GET", Method::Get),
+            ("HEAD", Method::Head),
+            ("POST", Method::Post),
+            ("PUT", Method::Put),
+            ("PATCH", Method::Patch),
+            ("DELETE", Method::Delete),
+            ("OPTIONS", Method::Options),
+            ("CONNECT", Method::Connect),
+            ("TRACE", Method::Trace),
+        ] {
+            check(&format!("{name} / HTTP/1.1"), Ok((method, "/", Version::Http11)));
+        }
+    }
+
+    #[test]
     fn parts_are_one_space_apart() {
         check("GET", Err(Rejection::RequestLine));
         check("GET /", Err(Rejection::RequestLine));

@@ -152,3 +152,15 @@ fn many_fields_are_read_like_few() {
         assert_eq!(request.map(|request| request.user_agent), Ok(Some(&b"u"[..])), "{count}");
     }
 }
+
+#[test]
+fn a_field_is_known_by_its_name_and_not_by_its_length() {
+    // As long as each name that is looked for.
+    for length in [4, 5, 6, 8, 10, 12, 13, 14, 17, 19] {
+        let head = format!("POST / HTTP/1.1\r\nHost: h\r\n{}: 1\r\n\r\n", "x".repeat(length));
+        let plain = parse(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        let request = parse(head.as_bytes()).unwrap();
+        assert_eq!(request.user_agent, None, "{length}");
+        assert_eq!(request.framing, plain.framing, "{length}");
+    }
+}

@@ -179,3 +179,49 @@ impl std::error::Error for StoreError {
         self.source.as_ref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_mean_what_their_numbers_say() {
+        for (number, kind) in [
+            (libc::ENOENT, StoreErrorKind::NotFound),
+            (libc::ENOTDIR, StoreErrorKind::ParentIsFile),
+            (libc::EEXIST, StoreErrorKind::FileExists),
+            (libc::EISDIR, StoreErrorKind::IsDirectory),
+            (libc::ENOTEMPTY, StoreErrorKind::DirectoryNotEmpty),
+            (libc::ELOOP, StoreErrorKind::NotRegular),
+            (libc::EACCES, StoreErrorKind::Denied),
+            (libc::EXDEV, StoreErrorKind::Denied),
+            (libc::EBUSY, StoreErrorKind::Denied),
+            (libc::ENAMETOOLONG, StoreErrorKind::NameTooLong),
+            (libc::ENOSPC, StoreErrorKind::NoSpace),
+            (libc::EFBIG, StoreErrorKind::FileTooLarge),
+            (libc::EMFILE, StoreErrorKind::Busy),
+            (libc::EIO, StoreErrorKind::InputOutput),
+        ] {
+            let error = StoreError::failed("call", io::Error::from_raw_os_error(number));
+            assert_eq!(error.kind, kind, "{number}");
+            assert!(error.source().is_some(), "{number}");
+        }
+        assert!(StoreError::refused(StoreErrorKind::Denied).source().is_none());
+    }
+
+    #[test]
+    fn errors_without_a_number_mean_what_their_kinds_say() {
+        for (without, kind) in [
+            (io::ErrorKind::NotFound, StoreErrorKind::NotFound),
+            (io::ErrorKind::CrossesDevices, StoreErrorKind::Denied),
+            (io::ErrorKind::ResourceBusy, StoreErrorKind::Denied),
+            (io::ErrorKind::StorageFull, StoreErrorKind::NoSpace),
+            (io::ErrorKind::InvalidInput, StoreErrorKind::FileTooLarge),
+            (io::ErrorKind::UnexpectedEof, StoreErrorKind::InputOutput),
+        ] {
+            assert_eq!(StoreError::failed("call", without.into()).kind, kind, "{without:?}");
+        }
+    }
+}

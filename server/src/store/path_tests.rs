@@ -99,3 +99,24 @@ fn parents_are_named_outermost_first() {
     assert_eq!(parent.steps().count(), 0);
     assert!(FilePath::parse(b"").unwrap().parent_and_name().is_none());
 }
+
+#[test]
+fn a_resolved_path_has_the_bounds_of_one_that_is_asked_for() {
+    let names = |length: usize| {
+        let mut names = format!("{}/", "n".repeat(255)).repeat(length.div_ceil(256)).into_bytes();
+        names.truncate(length);
+        names
+    };
+    let longest = FilePath::of_names(&names(PATH_BYTES_MAX), false).expect("it is just short enough");
+    assert_eq!(longest.as_bytes().len(), PATH_BYTES_MAX);
+    assert!(FilePath::of_names(&names(PATH_BYTES_MAX - 1), false).is_some());
+    assert!(FilePath::of_names(&names(PATH_BYTES_MAX + 1), false).is_none());
+    assert!(FilePath::of_names(b"a/../b", false).is_none());
+}
+
+#[test]
+fn paths_are_shown_escaped() {
+    let shown = |path: &[u8]| format!("{:?}", FilePath::parse(path).unwrap());
+    assert_eq!(shown(b"a/%22%0a"), "\"a/\\\"\\n\"");
+    assert_eq!(shown(b"a/"), "\"a\"/");
+}

@@ -118,6 +118,41 @@ fn check(
     word
 }
 
+/// Goal: what undoes a failed append may fail as well, and still nobody sees a part of it or builds
+/// on it. Method: as above, two calls going wrong.
+#[test]
+fn each_two_calls_of_an_append_can_fail_and_nobody_sees_it() {
+    let mut struck = 0;
+    for durability in [Durability::Cache, Durability::Disk] {
+        for number in [7, 9] {
+            for (later, nth) in (1..8).flat_map(|later| (1..16).map(move |nth| (later, nth))) {
+                let directory = base();
+                let faulty = Faulty::new(directory.path(), Fault::Twice(libc::EIO, later), nth);
+                let store = Store::new(faulty, durability);
+                let word = OPERATIONS[number].0(&store);
+                let case = format!("operation {number}, at {nth} and {later} later, {durability:?}: {word}");
+                struck += usize::from(store.directory.struck());
+                store.directory.repair();
+                let content = if SUCCESSES.contains(&&word[..]) { "oldnew" } else { "old" };
+                assert_eq!(open(&store, "file"), content, "{case}");
+                let more = upload(&store, Mode::Append, "file", "more");
+                drop(store);
+                let store = Store::new(BaseDirectory::open(directory.path()).unwrap(), durability);
+                store.recover().unwrap();
+                let after = fs::read_to_string(directory.path().join("file")).unwrap();
+                match &more[..] {
+                    "Updated" => assert_eq!(after, format!("{content}more"), "{case}"),
+                    // Where there is not even a record, it may come out whole.
+                    "InputOutput" => assert!(after == content || after == "oldnew", "{case}: {after}"),
+                    other => panic!("{case}: {other}"),
+                }
+            }
+        }
+    }
+    println!("store:two_faults struck={struck}");
+    assert!(struck > 200, "{struck} cases");
+}
+
 /// Goal: a file system that dies harms nothing that was there. Method: as above, all calls failing
 /// from one on; then the next start.
 #[test]

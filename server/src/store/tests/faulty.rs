@@ -22,6 +22,8 @@ pub(super) enum Fault {
     Error(i32),
     /// The same for it and all that follow.
     ErrorFromThere(i32),
+    /// The same for it and the one so many calls later.
+    Twice(i32, usize),
     /// No change of a directory's entries can be put on stable storage.
     FolderSync,
     /// A read, write or copy takes only a part; other calls go well.
@@ -44,6 +46,8 @@ pub(super) struct Faulty {
     fault: Fault,
     /// Calls until the one that goes wrong.
     calls_left: AtomicUsize,
+    /// Calls since then.
+    calls_behind: AtomicUsize,
     repaired: AtomicBool,
     /// The file system can neither exchange two names nor copy, and nothing can be retired.
     plain: bool,
@@ -81,6 +85,7 @@ impl Faulty {
             inner: BaseDirectory::open(base).unwrap(),
             fault,
             calls_left: AtomicUsize::new(nth),
+            calls_behind: AtomicUsize::new(0),
             repaired: AtomicBool::new(false),
             plain: false,
             pause: Duration::ZERO,
@@ -150,14 +155,18 @@ impl Faulty {
         let left = |left: usize| left.checked_sub(1);
         match self.calls_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left) {
             Ok(left) => left == 1,
-            Err(_) => matches!(self.fault, Fault::ErrorFromThere(_)),
+            Err(_) => match self.fault {
+                Fault::ErrorFromThere(_) => true,
+                Fault::Twice(_, later) => self.calls_behind.fetch_add(1, Ordering::SeqCst) + 1 == later,
+                _ => false,
+            },
         }
     }
 
     fn call<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         std::thread::sleep(self.pause);
         match self.fault {
-            Fault::Error(errno) | Fault::ErrorFromThere(errno) if self.strikes() => {
+            Fault::Error(errno) | Fault::ErrorFromThere(errno) | Fault::Twice(errno, _) if self.strikes() => {
                 Err(io::Error::from_raw_os_error(errno))
             }
             _ => call(),
