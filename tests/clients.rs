@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::process::{Command, Output, Stdio};
 
 use assert_cmd::Command as Tried;
-use tests::{PATIENCE, Server, exchange};
+use tests::{PATIENCE, Server, exchange, ledger};
 
 /// Runs a client that has to end by itself; what it wrote to stdout and stderr.
 #[track_caller]
@@ -26,11 +26,11 @@ fn is_installed(program: &str, flag: &str) -> bool {
         Ok(output) => {
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8_lossy(&said).into_owned();
-            println!("clients: {program} tried=1 skipped=0 version={:?}", said.lines().next().unwrap_or("?"));
+            println!("clients: {program} is {:?}", said.lines().next().unwrap_or("?"));
             true
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            println!("clients: {program} tried=0 skipped=1");
+            ledger::skipped("clients", &format!("{program} is not installed"));
             false
         }
         Err(error) => panic!("{program}: {error}"),

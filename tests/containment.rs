@@ -18,7 +18,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
-use tests::{Client, Mount, Server, can_mount, request};
+use tests::{Client, Mount, Server, can_mount, ledger, request};
 
 fn ask(client: &mut Client, line: &str, content: &str) -> (u16, Vec<u8>) {
     client.send(request(line, content));
@@ -88,7 +88,7 @@ fn other_file_systems_are_written_to_as_any() {
         let mounts = (Mount::in_memory("size=64m", &points[0]), Mount::bound(&elsewhere, &points[1]));
         let (Some(_memory), Some(_bound)) = mounts else {
             assert!(!can_mount(), "what could be mounted a moment ago");
-            println!("containment:mounts skipped");
+            ledger::skipped("containment:mounts", "nothing can be mounted here");
             return;
         };
         for point in ["memory", "a/bound"] {
@@ -165,7 +165,7 @@ fn a_kernel_that_cannot_keep_requests_in_is_refused() {
         .arg(home.path().join("data"))
         .output();
     let Ok(output) = output else {
-        println!("containment:kernel skipped, strace is missing");
+        ledger::skipped("containment:kernel", "strace is missing");
         return;
     };
     let complaint = String::from_utf8(output.stderr).unwrap();

@@ -30,13 +30,9 @@ use std::time::Duration;
 use image::{BTRFS, EXT4, Image, Kind, Means, XFS};
 use load::{Crash, Load};
 use random::Random;
-use tests::Server;
+use tests::{Server, depth};
 
 /// How many crashes: more where nobody waits for the result.
-fn crashes(ordinary: usize, soak: usize) -> usize {
-    if std::env::var("VERIFY").is_ok_and(|depth| depth == "soak") { soak } else { ordinary }
-}
-
 /// Microseconds from the start of the load to the death of the server.
 const KILLS: Range<u64> = 0..60_000;
 /// The same to the crash of a file system, where syncs take their time.
@@ -47,42 +43,42 @@ const DISK: [&str; 3] = ["--quiet", "--durability", "disk"];
 
 #[test]
 fn a_killed_server_leaves_whole_requests() {
-    let mut random = Random::from_environment("kill");
+    let mut random = Random::from_environment("crash:kill");
     let home = Arc::new(tempfile::tempdir().unwrap());
     let mut load = Load::new(&mut random);
     let mut server = Server::start_in(Arc::clone(&home), &CACHE);
-    for crash in 1..=crashes(100, 2_000) {
+    for crash in 1..=depth().of(100, 300, 2_000) {
         let instant = Duration::from_micros(random.in_range(KILLS));
         load.run(&mut server, instant, Crash::Process, Server::kill);
         server = load.restart(&home, if crash % 2 == 0 { &CACHE } else { &DISK });
     }
-    load.tally.expect_at_least(200, 5, "kill");
+    load.tally.record("crash:kill");
     let long_appends = load.tally.long_appends;
     assert!(long_appends >= 10, "long appends in flight: {long_appends}");
 }
 
 #[test]
 fn a_crash_of_ext4_loses_nothing_acknowledged() {
-    crash_file_system(&EXT4);
+    crash_file_system(&EXT4, "crash:ext4");
 }
 
 #[test]
 fn a_crash_of_xfs_loses_nothing_acknowledged() {
-    crash_file_system(&XFS);
+    crash_file_system(&XFS, "crash:xfs");
 }
 
 #[test]
 fn a_crash_of_btrfs_loses_nothing_acknowledged() {
-    crash_file_system(&BTRFS);
+    crash_file_system(&BTRFS, "crash:btrfs");
 }
 
-fn crash_file_system(kind: &Kind) {
+fn crash_file_system(kind: &Kind, check: &str) {
     let home = Arc::new(tempfile::tempdir().unwrap());
-    let Some(mut image) = Image::new(kind, &home) else { return };
-    let mut random = Random::from_environment(kind.name);
+    let Some(mut image) = Image::new(kind, &home, check) else { return };
+    let mut random = Random::from_environment(check);
     let mut load = Load::new(&mut random);
     let mut server = Server::start_in(Arc::clone(&home), &DISK);
-    for _ in 0..crashes(30, 1_000) {
+    for _ in 0..depth().of(15, 60, 1_000) {
         let instant = Duration::from_micros(random.in_range(POWER_CUTS));
         match kind.crash {
             Means::Shutdown => {
@@ -102,5 +98,5 @@ fn crash_file_system(kind: &Kind) {
         image.remount();
         server = load.restart(&home, &DISK);
     }
-    load.tally.expect_at_least(20, 1, kind.name);
+    load.tally.record(check);
 }

@@ -13,6 +13,7 @@ use model::scripted::Scripted;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
+use tests::{depth, ledger};
 
 fn limits() -> Arc<Limits> {
     Arc::new(Limits {
@@ -133,7 +134,8 @@ fn requests() -> impl Strategy<Value = String> {
 
 #[test]
 fn cutting_changes_nothing() {
-    let mut runner = TestRunner::new(Config { cases: 120_000, ..Config::with_source_file(file!()) });
+    let cases = depth().of(60_000, 120_000, 20_000_000);
+    let mut runner = TestRunner::new(Config { cases, ..Config::with_source_file(file!()) });
     let streams =
         (prop::collection::vec(requests(), 1..7), prop::collection::vec(1_usize..90, 1..40), any::<bool>());
     let statuses = RefCell::new(BTreeMap::new());
@@ -164,6 +166,7 @@ fn cutting_changes_nothing() {
     });
     println!("cuts: {statuses:?} {operations:?}");
     result.unwrap();
+    ledger::record("cuts", &[("cases", cases.into())]);
     let few = |seen: &RefCell<BTreeMap<String, u32>>, name: &str| {
         seen.borrow().get(name).is_none_or(|count| *count < 20)
     };

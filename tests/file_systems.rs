@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use tests::{Client, Mount, Server, can_mount, eventually, request};
+use tests::{Client, Mount, Server, can_mount, eventually, ledger, request};
 
 fn ask(client: &mut Client, line: &str, content: &[u8]) -> u16 {
     let head = format!("{line} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", content.len());
@@ -28,7 +28,7 @@ fn server_in_memory(options: &str, flags: &[&str]) -> Option<(Server, Mount)> {
     fs::create_dir(&point).unwrap();
     let Some(mount) = Mount::in_memory(options, &point) else {
         assert!(!can_mount(), "what could be mounted a moment ago");
-        println!("file_systems: skipped, nothing can be mounted here");
+        ledger::skipped("file_systems", "nothing can be mounted here");
         return None;
     };
     Some((Server::start_in(home, flags), mount))

@@ -10,6 +10,7 @@ mod support {
     pub(crate) mod answer;
     pub(crate) mod binary;
     pub(crate) mod client;
+    pub mod costs;
     pub(crate) mod depth;
     pub mod ledger;
     pub(crate) mod mount;
@@ -21,6 +22,7 @@ mod support {
 pub use support::answer::Answer;
 pub use support::binary::binary;
 pub use support::client::{Client, check, exchange, request};
+pub use support::costs;
 pub use support::depth::{Depth, depth};
 pub use support::ledger;
 pub use support::mount::{Mount, can_mount, may_mount, succeeds};

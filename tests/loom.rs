@@ -1,40 +1,17 @@
-//! Every schedule of what two threads share: starts the exploration, which needs a build of its
-//! own, and holds its ledger against the list of what has to be explored.
+//! Every schedule of what threads share: starts the exploration, which needs a build of its own, and
+//! holds it against the list of what has to be explored, which the floors are.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// The models, each of which prints a ledger line. Without `--cfg loom` they would vanish silently.
-const MODELS: [&str; 28] = [
-    "address_counts",
-    "bounded_count",
-    "bounded_count_refusal",
-    "mailbox_1p",
-    "mailbox_2p",
-    "mailbox_post_take",
-    "namespace",
-    "namespace_remover",
-    "panicking_job",
-    "path_locks",
-    "path_locks_both",
-    "path_locks_pinned",
-    "path_locks_readers",
-    "queue_1p_1c",
-    "queue_1p_2c",
-    "queue_1p_2c_2i",
-    "queue_2p_2c",
-    "queue_2p_full",
-    "queue_close_2c",
-    "queue_full",
-    "queue_push_close",
-    "queue_stolen_wake",
-    "rounds_2",
-    "rounds_3",
-    "shutdown",
-    "shutdown_2w",
-    "stamps",
-    "tally",
-];
+use tests::ledger;
+
+/// What belongs to one search.
+struct Explored {
+    executions: u64,
+    seconds: f32,
+}
 
 #[test]
 fn every_schedule_is_explored() {
@@ -42,39 +19,53 @@ fn every_schedule_is_explored() {
     flags.push_str(" --cfg loom");
     // Beside what this test was built into: `target/loom`, where nobody has said otherwise.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("loom");
-    let output = Command::new(env!("CARGO"))
-        .args(["test", "--profile", "loom", "--package", "http_server", "--lib", "--target-dir"])
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["test", "--profile", "loom", "--package", "http_server", "--package", "model", "--lib"])
+        .arg("--target-dir")
         .arg(target)
-        .args(["shared::schedules", "--", "--nocapture", "--test-threads=2"])
+        .args(["schedules::", "--", "--nocapture", "--test-threads=2"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .env("RUSTFLAGS", flags)
         // It would hide the flags.
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .output()
-        .expect("cargo can be started");
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // It would plant a bug; `tests/seeded_bugs.rs` does so by itself.
+    command.env_remove("SEEDED_BUG");
+    // A search that these end early would pass. How deep it goes is said by `VERIFY`, which is handed on.
+    for (variable, _) in std::env::vars_os() {
+        let variable = variable.to_string_lossy().into_owned();
+        assert!(!variable.starts_with("LOOM_"), "{variable} is set, which changes the search");
+    }
+    let output = command.output().expect("cargo can be started");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
 
-    let mut explored = Vec::new();
-    let mut total = 0;
-    for ledger in text.lines().filter_map(|line| line.split_once("loom:").map(|(_, ledger)| ledger)) {
-        println!("loom:{ledger}");
-        let (name, executions, floor) =
-            read_ledger(ledger).expect("a ledger line is `name executions=N floor=N`");
-        assert!(floor > 0 && executions >= floor, "{ledger}");
-        explored.push(name);
-        total += executions;
+    let lines = text.lines().filter_map(|line| line.split_once("explored loom:").map(|(_, line)| line));
+    let mut explored = BTreeMap::new();
+    for line in lines {
+        println!("loom:{line}");
+        let (name, found) = read_line(line).expect("a line is `name executions=N preemptions=N seconds=N`");
+        assert!(explored.insert(format!("loom:{name}"), found).is_none(), "{name} was explored twice");
     }
-    explored.sort_unstable();
-    assert_eq!(explored, MODELS);
-    println!("loom executions={total}");
+    // Without `--cfg loom`, or with another name, they would vanish silently.
+    let expected = ledger::checks("loom:").filter(|name| *name != "loom:all").collect::<Vec<_>>();
+    assert_eq!(explored.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+    for (name, found) in &explored {
+        ledger::record(name, &[("executions", found.executions)]);
+    }
+    let total = explored.values().map(|found| found.executions).sum();
+    let models = explored.len() as u64;
+    let seconds: f32 = explored.values().map(|found| found.seconds).sum();
+    println!("loom: {seconds:.0} seconds, two at a time");
+    ledger::record("loom:all", &[("executions", total), ("models", models)]);
 }
 
-fn read_ledger(ledger: &str) -> Option<(&str, u64, u64)> {
-    let mut words = ledger.split_ascii_whitespace();
+fn read_line(line: &str) -> Option<(&str, Explored)> {
+    let mut words = line.split_ascii_whitespace();
     let name = words.next()?;
     let executions = words.next()?.strip_prefix("executions=")?.parse().ok()?;
-    let floor = words.next()?.strip_prefix("floor=")?.parse().ok()?;
-    words.next().is_none().then_some((name, executions, floor))
+    words.next()?.strip_prefix("preemptions=")?;
+    let seconds = words.next()?.strip_prefix("seconds=")?.parse().ok()?;
+    words.next().is_none().then_some((name, Explored { executions, seconds }))
 }

@@ -66,6 +66,7 @@ fn run(bug: &Bug, executables: &Executables) -> Result<String, String> {
         .env("PROPTEST_MAX_SHRINK_ITERS", "0")
         .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true")
         .env("VERIFY", "quick")
+        .env_remove("LEDGER")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -139,6 +139,11 @@ impl<T: Ord + Clone + Debug> Known<T> {
         self.by_number.get(&number)
     }
 
+    /// Which version is called so.
+    pub fn number(&self, name: &T) -> Option<u64> {
+        self.by_name.get(name).copied()
+    }
+
     /// How many are known.
     pub fn count(&self) -> usize {
         self.by_number.len()

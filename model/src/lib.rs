@@ -15,9 +15,13 @@ pub mod pump;
 pub mod reference;
 #[cfg(test)]
 mod reference_tests;
+#[cfg(all(test, loom))]
+mod schedules;
 pub mod scripted;
 pub mod served;
 pub mod simulated;
+// Its threads are coroutines already.
+#[cfg(not(loom))]
 pub mod simulation;
 pub mod terms;
 pub mod wire;

@@ -7,6 +7,7 @@
 mod history;
 mod image;
 mod state;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use history::{Crash, History};
 use image::{Change, Id, Kind, Name, Reserved, STAGING, to_usize};
 pub use image::{Image, Tree};
 use state::{EBADF, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EXDEV, State, error};
+use step::Step;
 
 /// Bytes that a disk writes whole or not at all.
 pub const BLOCK_BYTES: usize = 4096;
@@ -42,13 +44,16 @@ pub enum Fault {
 
 /// A directory in memory. Its copies are the same directory.
 #[derive(Clone, Debug)]
-pub struct Simulated(Arc<Mutex<State>>);
+pub struct Simulated {
+    state: Arc<Mutex<State>>,
+    step: Step,
+}
 
 impl Simulated {
     /// What a disk holds, at this time. One that is `plain` can neither exchange two names, nor
     /// copy, nor retire a file, as some file systems cannot.
     pub fn new(image: &Image, time: i64, plain: bool) -> Simulated {
-        Simulated(Arc::new(Mutex::new(State::new(image, time, plain))))
+        Simulated { state: Arc::new(Mutex::new(State::new(image, time, plain))), step: Step::default() }
     }
 
     /// The same, empty.
@@ -105,18 +110,48 @@ impl Simulated {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A call begins, and may fail at once.
     fn call(&self, name: &'static str) -> io::Result<MutexGuard<'_, State>> {
+        self.step.take();
+        self.call_unseen(name)
+    }
+
+    /// The same for one whose order with those of others makes no difference.
+    fn call_unseen(&self, name: &'static str) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
         state.strike(name)?;
         Ok(state)
     }
 
+    /// The same for one on what is open.
+    fn call_on(&self, name: &'static str, handle: &Handle) -> io::Result<MutexGuard<'_, State>> {
+        self.step_on(handle.id);
+        self.call_unseen(name)
+    }
+
+    /// What only its owner can reach is touched by nobody else.
+    #[cfg(loom)]
+    fn step_on(&self, id: Id) {
+        let within_reach = self.lock().live.is_within_reach(id);
+        if within_reach {
+            self.step.take();
+        }
+    }
+
+    #[cfg(not(loom))]
+    fn step_on(&self, _id: Id) {}
+
     /// The same for one that moves up to `length` bytes: how many it may.
-    fn transfer(&self, name: &'static str, length: usize) -> io::Result<(MutexGuard<'_, State>, usize)> {
+    fn transfer(
+        &self,
+        name: &'static str,
+        handle: &Handle,
+        length: usize,
+    ) -> io::Result<(MutexGuard<'_, State>, usize)> {
+        self.step_on(handle.id);
         let mut state = self.lock();
         let length = state.part(name, length)?;
         Ok((state, length))
@@ -136,6 +171,7 @@ impl Simulated {
     }
 
     fn sync(&self, name: &'static str, id: Id) -> io::Result<()> {
+        self.step_on(id);
         let mut state = self.lock();
         let result = state.strike(name);
         state.synced(id, result.is_ok());
@@ -209,7 +245,7 @@ impl Directory for Simulated {
     }
 
     fn read(&self, file: &Handle, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let (state, length) = self.transfer("read", buffer.len())?;
+        let (state, length) = self.transfer("read", file, buffer.len())?;
         let content = state.live.content(file.id_for(Access::Read)?);
         let rest = content.get(to_usize(offset)..).unwrap_or_default();
         let count = rest.len().min(length);
@@ -227,7 +263,7 @@ impl Directory for Simulated {
     }
 
     fn folder_key(&self, folder: &Handle) -> io::Result<(u64, u64)> {
-        Ok((0, self.call("folder_key")?.live.version(folder.id).inode))
+        Ok((0, self.call_unseen("folder_key")?.live.version(folder.id).inode))
     }
 
     fn look_up(&self, folder: &Handle, name: &CStr) -> io::Result<Entry> {
@@ -251,7 +287,7 @@ impl Directory for Simulated {
     }
 
     fn stage(&self, near: Option<&CStr>) -> io::Result<(Handle, StagedName)> {
-        let mut state = self.call("stage")?;
+        let mut state = self.call_unseen("stage")?;
         if near.is_some() {
             return Err(error(EXDEV));
         }
@@ -262,13 +298,13 @@ impl Directory for Simulated {
     }
 
     fn write(&self, file: &Handle, content: &[u8], offset: u64) -> io::Result<usize> {
-        let (mut state, length) = self.transfer("write", content.len())?;
+        let (mut state, length) = self.transfer("write", file, content.len())?;
         state.write(file.id_for(Access::Write)?, &content[..length], offset);
         Ok(length)
     }
 
     fn copy(&self, from: (&Handle, u64), to: (&Handle, u64), length: u64) -> io::Result<u64> {
-        let (mut state, length) = self.transfer("copy", to_usize(length))?;
+        let (mut state, length) = self.transfer("copy", to.0, to_usize(length))?;
         if state.plain {
             return Err(ErrorKind::Unsupported.into());
         }
@@ -280,18 +316,18 @@ impl Directory for Simulated {
     }
 
     fn truncate(&self, file: &Handle, length: u64) -> io::Result<()> {
-        let mut state = self.call("truncate")?;
+        let mut state = self.call_on("truncate", file)?;
         state.change(Change::Cut(file.id_for(Access::Write)?, length));
         state.touch(file.id);
         Ok(())
     }
 
     fn version(&self, file: &Handle) -> io::Result<Version> {
-        Ok(self.call("version")?.live.version(file.id))
+        Ok(self.call_on("version", file)?.live.version(file.id))
     }
 
     fn set_modified(&self, file: &Handle, modified: i64) -> io::Result<()> {
-        self.call("set_modified")?.change(Change::Modified(file.id, modified));
+        self.call_on("set_modified", file)?.change(Change::Modified(file.id, modified));
         Ok(())
     }
 
@@ -305,7 +341,7 @@ impl Directory for Simulated {
     }
 
     fn reserve_times(&self, until: i64) -> io::Result<()> {
-        let mut state = self.call("reserve_times")?;
+        let mut state = self.call_unseen("reserve_times")?;
         state.live.reserved = Reserved(until);
         state.history.start.reserved = Reserved(until);
         Ok(())
@@ -380,14 +416,14 @@ impl Directory for Simulated {
     }
 
     fn unstage(&self, staged: StagedName) -> io::Result<()> {
-        let mut state = self.call("unstage")?;
+        let mut state = self.call_unseen("unstage")?;
         state.find(STAGING, &Name::Staged(staged))?;
         state.names(vec![(STAGING, Name::Staged(staged), None)]);
         Ok(())
     }
 
     fn leftovers(&self) -> io::Result<Vec<StagedName>> {
-        let mut state = self.call("leftovers")?;
+        let mut state = self.call_unseen("leftovers")?;
         let leftovers = state.live.staged();
         state.reserve(&leftovers);
         Ok(leftovers)

@@ -20,6 +20,8 @@ mod content;
 mod exchange;
 mod file;
 mod head;
+#[cfg(feature = "verification")]
+mod memory;
 mod outcome;
 mod unread;
 
@@ -41,6 +43,8 @@ use crate::store::path::FilePath;
 use content::{Content, Upload};
 use exchange::Exchange;
 use file::Sending;
+#[cfg(feature = "verification")]
+pub use memory::Memory;
 use unread::Unread;
 
 /// What can happen to a connection.

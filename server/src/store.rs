@@ -5,6 +5,7 @@
 //! `syncs` puts it on stable storage, and `recovery` undoes what a death left; [`directory`] is what
 //! it stands on, and [`base_directory`] the real one.
 
+mod above;
 mod append;
 pub mod base_directory;
 pub mod condition;
@@ -129,6 +130,18 @@ impl<D: Directory> Store<D> {
     /// What the system said.
     pub fn read(&self, file: &D::File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         content::retry(|| self.directory.read(file, buffer, offset))
+    }
+
+    /// Lets go of what is held where that takes no wait, because it is a file that stays open.
+    ///
+    /// # Errors
+    /// What is held, where it may.
+    pub fn give_back(&self, held: Held<D>, inode: u64) -> Result<(), Held<D>> {
+        match held {
+            Held::Nothing => Ok(()),
+            Held::File(file) => self.directory.give_back(file, inode).map_err(Held::File),
+            Held::Upload(_) => Err(held),
+        }
     }
 
     /// Lets go of what is held; an unfinished upload vanishes. May wait for the disk.

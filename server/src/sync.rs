@@ -11,5 +11,7 @@ pub use std::{
     thread,
 };
 
+#[cfg(loom)]
+pub mod schedules;
 #[cfg(all(feature = "verification", not(loom)))]
 pub mod turns;

@@ -8,11 +8,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tests::{Mount, can_mount, eventually, succeeds};
+use tests::{Mount, can_mount, eventually, ledger, succeeds};
 
 /// A kind of file system.
 pub(crate) struct Kind {
-    pub(crate) name: &'static str,
     pub(crate) crash: Means,
     make: &'static str,
     tools: &'static [&'static str],
@@ -28,31 +27,16 @@ pub(crate) enum Means {
     Copy,
 }
 
-pub(crate) const EXT4: Kind = Kind {
-    name: "ext4",
-    crash: Means::Shutdown,
-    make: "mkfs.ext4",
-    tools: &["mkfs.ext4", "xfs_io"],
-    bytes: 128 << 20,
-};
+pub(crate) const EXT4: Kind =
+    Kind { crash: Means::Shutdown, make: "mkfs.ext4", tools: &["mkfs.ext4", "xfs_io"], bytes: 128 << 20 };
 
 /// Its tools make none that is smaller.
-pub(crate) const XFS: Kind = Kind {
-    name: "xfs",
-    crash: Means::Shutdown,
-    make: "mkfs.xfs",
-    tools: &["mkfs.xfs", "xfs_io"],
-    bytes: 300 << 20,
-};
+pub(crate) const XFS: Kind =
+    Kind { crash: Means::Shutdown, make: "mkfs.xfs", tools: &["mkfs.xfs", "xfs_io"], bytes: 300 << 20 };
 
 /// It cannot be told to give up.
-pub(crate) const BTRFS: Kind = Kind {
-    name: "btrfs",
-    crash: Means::Copy,
-    make: "mkfs.btrfs",
-    tools: &["mkfs.btrfs", "btrfs"],
-    bytes: 300 << 20,
-};
+pub(crate) const BTRFS: Kind =
+    Kind { crash: Means::Copy, make: "mkfs.btrfs", tools: &["mkfs.btrfs", "btrfs"], bytes: 300 << 20 };
 
 /// An image that is mounted where a server looks for its directory; unmounted when it is dropped.
 pub(crate) struct Image {
@@ -66,9 +50,9 @@ pub(crate) struct Shutdown(Child);
 
 impl Image {
     /// At `data` in `home`; nothing where none can be had, with a line that says so.
-    pub(crate) fn new(kind: &Kind, home: &TempDir) -> Option<Image> {
+    pub(crate) fn new(kind: &Kind, home: &TempDir, check: &str) -> Option<Image> {
         if let Some(reason) = what_lacks(kind) {
-            println!("crash:{} skipped=1 {reason}", kind.name);
+            ledger::skipped(check, &reason);
             return None;
         }
         let (file, point) = (home.path().join("image"), home.path().join("data"));

@@ -18,7 +18,7 @@ impl Random {
                 nanoseconds as u64
             }
         };
-        println!("crash:{test} CRASH_SEED={seed}");
+        println!("{test} CRASH_SEED={seed}");
         Random(seed)
     }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use tests::{PATIENCE, Server, eventually, exchange, request};
+use tests::{PATIENCE, Server, eventually, exchange, ledger, request};
 
 use super::{beside_a_bystander, leave_unread};
 
@@ -51,7 +51,7 @@ fn resets_at_any_point_harm_nobody_and_leave_nothing() {
             }
         }
     });
-    println!("resets: connections={CONNECTIONS}");
+    ledger::record("hostile:resets", &[("connections", CONNECTIONS as u64)]);
     eventually("all descriptors are back", || server.descriptors() <= descriptors);
     assert_eq!(exchange(&server, "GET /files/reset", "").status, 404);
 }
@@ -92,7 +92,7 @@ fn half_close_at_any_point_of_a_request_has_its_answer() {
             let _ = std::fs::remove_file(server.directory().join("half"));
         }
     });
-    println!("half_close: connections={connections}");
+    ledger::record("hostile:half_close", &[("connections", connections as u64)]);
 }
 
 #[test]

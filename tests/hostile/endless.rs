@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
-use tests::{Client, PATIENCE, Server, eventually, exchange};
+use tests::{Client, PATIENCE, Server, eventually, exchange, ledger};
 
 use super::beside_a_bystander;
 
@@ -70,7 +70,7 @@ fn whatever_has_no_end_is_refused_at_its_bound() {
         // Nobody wants this content: the answer does not wait for it.
         (head("Content-Length: 1048577\r\n\r\n"), "x", "200"),
     ];
-    println!("endless: cases={} flood_bytes={FLOOD_BYTES}", cases.len());
+    ledger::record("hostile:endless", &[("cases", cases.len() as u64), ("flood_bytes", FLOOD_BYTES as u64)]);
     beside_a_bystander(&server, || {
         for (begin, again, expected) in &cases {
             let (status, sent) = flood(&server, begin, again);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::{Client, Server, open_files_max};
+use tests::{Client, Server, ledger, open_files_max};
 
 use super::beside_a_bystander;
 
@@ -13,7 +13,7 @@ fn ten_thousand_idle_connections_cost_little_memory_and_no_time() {
     const RESERVE: usize = 1000;
     const BYTES_EACH_MAX: u64 = 1024;
     let count = WANTED.min(open_files_max().saturating_sub(RESERVE)).min(ports() / 2);
-    println!("idle connections={count} wanted={WANTED}");
+    ledger::record("hostile:idle", &[("connections", count as u64)]);
     assert!(count >= 500, "too few open files or ports are allowed to try this");
     let server = Server::start(&["--idle-seconds-max", "600"]);
     // Whatever is made once is made now.

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tests::{Client, PATIENCE, Server, eventually, exchange, request};
+use tests::{Client, PATIENCE, Server, eventually, exchange, ledger, request};
 
 use super::beside_a_bystander;
 
@@ -39,7 +39,7 @@ fn a_byte_every_100_ms_is_408_wherever_it_comes() {
         (format!("{POST_CHUNKED}ff\r\n"), "x"),
         (format!("{POST_CHUNKED}0\r\nTrailer:"), "x"),
     ];
-    println!("slow: cases={}", cases.len());
+    ledger::record("hostile:slow", &[("cases", cases.len() as u64)]);
     beside_a_bystander(&server, || {
         thread::scope(|scope| {
             for (begin, byte) in &cases {

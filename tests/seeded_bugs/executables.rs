@@ -29,13 +29,15 @@ impl Executables {
         let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
         flags.push_str(" --cfg loom");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("loom");
-        let loom = build(&["--profile", "loom", "--package", "http_server", "--lib"], &target, Some(&flags));
+        let packages = ["--package", "http_server", "--package", "model", "--lib"];
+        let loom = build(&[&["--profile", "loom"], &packages[..]].concat(), &target, Some(&flags));
         Executables { ordinary, loom }
     }
 
     /// The one that has the checks of a layer.
     pub(crate) fn of(&self, layer: Layer) -> &Path {
-        let executables = if layer == Layer::Loom { &self.loom } else { &self.ordinary };
+        let loom = matches!(layer, Layer::Loom | Layer::StoreLoom);
+        let executables = if loom { &self.loom } else { &self.ordinary };
         let name = layer.executable();
         executables.get(name).unwrap_or_else(|| panic!("{name} is none of {:?}", executables.keys()))
     }
@@ -60,8 +62,8 @@ fn build(arguments: &[&str], target: &Path, flags: Option<&str>) -> BTreeMap<Str
         let path = between(line, "\"executable\":\"", "\"")?;
         let kind = between(line, "\"kind\":[\"", "\"")?;
         let name = between(line.split_once("\"kind\":").unwrap_or_default().1, "\"name\":\"", "\"")?;
-        // A library may have the name of a test, or of a program.
-        (kind == "test" || kind == "lib" && name == "http_server")
+        // A library may have the name of a test, or of a program. Under loom there are no others.
+        (kind == "test" || kind == "lib" && (name == "http_server" || flags.is_some()))
             .then(|| (name.to_owned(), PathBuf::from(path)))
     };
     let tests = text.lines().filter(|line| line.contains("\"test\":true"));

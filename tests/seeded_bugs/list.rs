@@ -11,11 +11,13 @@ pub(crate) struct Bug {
     pub(crate) check: &'static str,
 }
 
-/// Who has to catch it. A `Simulation` of the whole server belongs here, too.
+/// Who has to catch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
     /// Every schedule of what two threads share.
     Loom,
+    /// Every schedule of threads on one store.
+    StoreLoom,
     /// The unit tests of the server.
     Unit,
     /// Many threads on one store.
@@ -26,6 +28,8 @@ pub(crate) enum Layer {
     Model,
     /// Every crash on a simulated directory.
     CrashModel,
+    /// The whole server in simulation.
+    Simulation,
     /// The same bytes cut in other ways.
     Cuts,
     /// Three readings of one request.
@@ -49,7 +53,8 @@ impl Layer {
     pub(crate) fn executable(self) -> &'static str {
         match self {
             Layer::Loom | Layer::Unit | Layer::Threads | Layer::EventLoop => "http_server",
-            Layer::Model => "model",
+            Layer::StoreLoom | Layer::Model => "model",
+            Layer::Simulation => "simulation",
             Layer::CrashModel => "crash_model",
             Layer::Cuts => "cuts",
             Layer::Differential => "differential",
@@ -64,7 +69,11 @@ impl Layer {
 
     /// Where its package is, as seen from this one: tests are started there.
     pub(crate) fn package(self) -> &'static str {
-        if self.executable() == "http_server" { "../server" } else { "." }
+        match self {
+            Layer::StoreLoom => "../model",
+            _ if self.executable() == "http_server" => "../server",
+            _ => ".",
+        }
     }
 }
 
@@ -84,6 +93,20 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Loom, "round_end_wakes_nobody", "shared/rounds.rs", "shared::schedules::rounds::changes_share_a_call"),
     bug(Layer::Loom, "stamp_is_not_agreed_on", "shared/stamps.rs", "shared::schedules::rounds::stamps_are_given_once"),
     bug(Layer::Loom, "count_is_looked_at_first", "shared/counters.rs", "shared::schedules::counters::count_never_exceeds_its_bound"),
+    bug(Layer::Loom, "sweeper_is_not_woken", "shared/kept.rs", "shared::schedules::kept::what_is_kept_is_swept"),
+    bug(Layer::Unit, "kept_file_is_not_compared", "store/base_directory.rs", "store::base_directory::tests::a_file_is_used_again_only_as_it_was"),
+    bug(Layer::Loom, "queue_is_open_a_moment_ago", "shared/queue.rs", "shared::schedules::queue::push_against_close_is_refused_or_popped"),
+    bug(Layer::Loom, "queue_has_room_a_moment_ago", "shared/queue.rs", "shared::schedules::queue::producers_share_one_bound"),
+    bug(Layer::Loom, "queue_close_forgets_items", "shared/queue.rs", "shared::schedules::pool::two_workers_answer_what_waits_when_the_queue_closes"),
+    bug(Layer::Loom, "mailbox_is_looked_at_again", "shared/mailbox.rs", "shared::schedules::mailbox::two_posters_share_a_wake_and_lose_nothing"),
+    bug(Layer::Loom, "count_is_taken_back", "shared/counters.rs", "shared::schedules::counters::nobody_is_turned_away_below_the_bound"),
+    bug(Layer::Loom, "tally_is_reset_behind_a_look", "shared/counters.rs", "shared::schedules::counters::tally_reports_each_once"),
+    bug(Layer::Loom, "address_is_looked_at_first", "shared/addresses.rs", "shared::schedules::addresses::address_never_exceeds_its_bound_and_is_forgotten"),
+    bug(Layer::Loom, "pin_is_overlooked", "shared/path_locks.rs", "shared::schedules::path_locks::reader_of_a_pinned_path_sees_old_or_new"),
+    bug(Layer::StoreLoom, "pin_ignored_by_conditions", "store/upload.rs", "schedules::appends::condition_knows_the_append_that_readers_know"),
+    bug(Layer::StoreLoom, "append_is_not_pinned", "store/append.rs", "schedules::appends::reader_sees_no_part_of_an_append"),
+    bug(Layer::StoreLoom, "append_is_shown_before_its_sync", "store/append.rs", "schedules::durable::nobody_reads_what_a_power_cut_takes_back"),
+    bug(Layer::StoreLoom, "name_is_shown_before_its_sync", "store/upload.rs", "schedules::durable::nobody_reads_a_name_that_a_power_cut_takes_back"),
     bug(Layer::Unit, "unpin_forgets_all", "shared/path_locks.rs", "shared::path_locks::tests::readers_see_what_is_pinned_for_their_path_alone"),
     bug(Layer::Unit, "append_is_not_undone", "store/recovery.rs", "store::tests::recovery::unfinished_append_is_undone_with_the_version"),
     bug(Layer::Unit, "create_replaces", "store/base_directory.rs", "store::base_directory::tests::what_must_be_new_replaces_nothing"),
@@ -120,6 +143,14 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::CrashModel, "short_write_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
     bug(Layer::CrashModel, "short_copy_taken_for_whole", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
     bug(Layer::CrashModel, "interrupted_call_fails", "store/content.rs", "each_call_can_fail_and_each_crash_leaves_old_or_new"),
+    bug(Layer::Simulation, "refusal_is_told_to_the_next", "driver/event_loop.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "sync_behind_a_failed_one_counts", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "failed_area_is_not_its_neighbour_s", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "nothing_above_taken_for_final", "store/above.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "pin_ignored_by_appends", "store/append.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "undo_not_synced", "store/syncs.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "file_above_taken_for_final", "store/above.rs", "seeds_that_broke_a_promise_once_keep_it"),
+    bug(Layer::Simulation, "content_is_gathered_whole", "connection/content.rs", "whatever_goes_wrong_the_promises_are_kept"),
     bug(Layer::Cuts, "split_line_end_is_missed", "http/head.rs", "cutting_changes_nothing"),
     bug(Layer::Differential, "bare_carriage_return_ends_a_line", "http/head.rs", "three_readings_agree_but_for_what_is_listed"),
     bug(Layer::Differential, "chunk_size_has_a_sign", "http/content.rs", "three_readings_agree_but_for_what_is_listed"),

@@ -81,15 +81,31 @@ impl Crash<'_> {
 
     /// What is left where those pending changes are kept for which `kept` says so.
     pub fn image(&self, kept: impl Fn(usize) -> bool) -> Image {
-        let mut image = self.certain.clone();
-        let mut pending = self.pending.iter().enumerate().peekable();
-        for (offset, event) in self.rest.iter().enumerate() {
-            match pending.next_if(|(_, at)| **at == self.first + offset) {
-                Some((number, _)) if !kept(number) => {}
-                _ => apply(&mut image, event),
+        let mut in_order = 0;
+        loop {
+            let mut image = self.certain.clone();
+            let mut pending = self.pending.iter().enumerate().peekable();
+            for (offset, event) in self.rest.iter().enumerate() {
+                let names = matches!(event, Event::Change(Change::Names(..))) && offset < in_order;
+                match pending.next_if(|(_, at)| **at == self.first + offset) {
+                    Some((number, _)) if !names && !kept(number) => {}
+                    _ => apply(&mut image, event),
+                }
+            }
+            // No file system gives the number of an inode to another one whose names may survive the
+            // loss of its removal: what changed names before that was kept in order.
+            match image.younger_of_two_with_one_number() {
+                Some(id) if in_order < self.birth(id) => in_order = self.birth(id),
+                _ => return image.settled(),
             }
         }
-        image.settled()
+    }
+
+    /// Where in `rest` an inode was made.
+    fn birth(&self, id: Id) -> usize {
+        let births = self.rest.iter().enumerate();
+        let mut births = births.filter(|(_, event)| matches!(event, Event::Change(Change::Birth(_))));
+        births.nth(id.saturating_sub(self.certain.inodes.len())).map_or(self.rest.len(), |(offset, _)| offset)
     }
 }
 

@@ -176,19 +176,16 @@ impl Image {
         }
     }
 
+    /// Of the inodes that names lead to, one that has the number of an older one.
+    pub(super) fn younger_of_two_with_one_number(&self) -> Option<Id> {
+        let mut numbers = BTreeSet::new();
+        self.linked().into_iter().find(|id| !numbers.insert(self.inodes[*id].number))
+    }
+
     /// What is found when the disk is used again: files end where their lengths say, and what no
     /// name leads to is gone. The inodes stay in the order of their birth.
-    pub(super) fn settled(mut self) -> Image {
+    pub(super) fn settled(self) -> Image {
         let linked: Vec<Id> = self.linked().into_iter().collect();
-        // A name whose removal was lost may lead to an inode whose number was used again. File
-        // systems prevent that; here the younger one keeps the number.
-        let mut numbers = BTreeSet::new();
-        for &id in linked.iter().rev() {
-            let inode = &mut self.inodes[id];
-            while !numbers.insert(inode.number) {
-                inode.number += 1000;
-            }
-        }
         let place = |id: &mut Id| *id = linked.binary_search(id).unwrap_or(BASE);
         let settle = |&id: &Id| {
             let mut inode = self.inodes[id].clone();
@@ -241,6 +238,15 @@ impl Image {
             }
             Kind::Folder(_) => Vec::new(),
         }
+    }
+
+    /// Whether another thread than its owner's may come upon it.
+    #[cfg(loom)]
+    pub(super) fn is_within_reach(&self, id: Id) -> bool {
+        let named = |folder| {
+            self.entries(folder).iter().any(|(name, named)| *named == id && matches!(name, Name::Plain(_)))
+        };
+        [BASE, STAGING].contains(&id) || (0..self.inodes.len()).any(named)
     }
 
     /// What clients can reach.

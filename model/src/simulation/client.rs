@@ -288,7 +288,9 @@ impl Client {
         }
         self.left -= 1;
         if world.seldom(Fault::Malformed, 5) {
-            const NONSENSE: [&str; 4] = [
+            const NONSENSE: [&str; 5] = [
+                // Longer than any head may be.
+                "GET /echo/a HTTP/1.1\r\nHost: h\r\nX: ",
                 "BREW\r\n\r\n",
                 "GET /files/a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 "PUT /files/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
@@ -297,9 +299,15 @@ impl Client {
             let text = *world.random.pick(&NONSENSE);
             world.note(text.len() as u64, || format!("client {client} asks for nonsense"));
             self.outgoing.extend(text.as_bytes());
+            if !text.ends_with("\r\n") {
+                self.outgoing.extend([b'x'; 100_000]);
+            }
             self.pending.push_back(Pending { what: Asked::Nonsense, head_only: false });
         } else if world.random.chance(1, 10) {
-            let value = format!("{client}-{}", world.step);
+            let mut value = format!("{client}-{}", world.step);
+            if world.random.chance(1, 4) {
+                value.push_str(&"-long".repeat(2500));
+            }
             self.outgoing.extend(format!("GET /echo/{value} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
             self.pending.push_back(Pending { what: Asked::Echo(value), head_only: false });
         } else {

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_server::clock::{Clock, Instant, Now};
+use http_server::connection::{Memory, OUTPUT_BYTES_BATCH};
 use http_server::driver::event_loop::{EventLoop, Message, Parts, Turn};
 use http_server::driver::log::Lines;
-use http_server::driver::pool::{self, Job};
+use http_server::driver::pool::{self, Job, PIECE_BYTES_MAX};
+use http_server::driver::session::RECEIVE_BYTES_MAX;
+use http_server::limits::Limits;
 use http_server::shared::addresses::AddressCounts;
 use http_server::shared::counters::BoundedCount;
 use http_server::shared::mailbox::Mailbox;
@@ -19,12 +22,16 @@ use super::disk::Disk;
 use super::faults::Fault;
 use super::network::{Listening, Sockets};
 use super::tasks::Tasks;
+use super::total::larger;
 use super::world::World;
 use super::{Crash, Simulation};
 use crate::simulated::{Image, Simulated};
 
 /// How long the server may take to end: the grace that it has, and its turns.
 const GRACE: Duration = Duration::from_secs(10);
+/// Bytes that answers take before the next one waits, and those of one answer: a head, and what is
+/// copied of a file.
+const ANSWERS_BYTES_MAX: usize = OUTPUT_BYTES_BATCH + PIECE_BYTES_MAX + 4096;
 /// Steps in which tasks come to their end whose every call fails.
 const RUN_OUT_MAX: usize = 1_000_000;
 
@@ -40,6 +47,17 @@ pub(super) struct Process {
     turning: Arc<AtomicUsize>,
     /// Calls that had failed when it started.
     failures: u64,
+}
+
+/// Whether what a connection owns is in its bounds, twice which a growing buffer may take.
+fn check_memory(memory: Memory, limits: &Limits, world: &World) {
+    let Memory { unread, content, unsent } = memory;
+    let bounds =
+        (limits.head_bytes_max + RECEIVE_BYTES_MAX, limits.content_buffer_bytes_max, ANSWERS_BYTES_MAX);
+    let within = unread <= 2 * bounds.0 && content <= 2 * bounds.1 && unsent <= 2 * bounds.2;
+    assert!(within, "{memory:?} where the bounds are {bounds:?}");
+    let mut state = world.lock();
+    state.memory = larger(state.memory, memory);
 }
 
 struct SimulatedClock(World);
@@ -133,9 +151,14 @@ impl Simulation {
             };
             process.turning.fetch_add(1, Ordering::Relaxed);
             let turning = Arc::clone(&process.turning);
+            let (limits, world) = (Arc::clone(&limits), self.world.clone());
             self.tasks.spawn("event loop", weight, move || {
                 let mut event_loop = EventLoop::new(parts);
-                while matches!(event_loop.turn(), Turn::Continue) {}
+                while matches!(event_loop.turn(), Turn::Continue) {
+                    for memory in event_loop.memory() {
+                        check_memory(memory, &limits, &world);
+                    }
+                }
                 drop(event_loop);
                 turning.fetch_sub(1, Ordering::Relaxed);
             });

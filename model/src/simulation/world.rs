@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http_server::connection::Memory;
+
 use super::faults::{Fault, Faults};
 use super::network::{Connection, Listening};
 use super::random::Random;
@@ -33,6 +35,8 @@ pub(super) struct State {
     pub(super) sync_failed: bool,
     /// And something after it, so that what a power cut leaves is anybody's guess.
     pub(super) doubtful: bool,
+    /// The most that any connection owned in memory.
+    pub(super) memory: Memory,
     trace: u64,
     story: Option<Vec<String>>,
 }
@@ -51,6 +55,7 @@ impl World {
             full: false,
             sync_failed: false,
             doubtful: false,
+            memory: Memory::default(),
             trace: 0xcbf2_9ce4_8422_2325,
             story: tells.then(Vec::new),
         })))

@@ -167,7 +167,7 @@ fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
     if request.method == Method::Options {
         return reply::options(FILE_OPTIONS).into();
     }
-    let condition = match request.conditional.then(|| condition::read(request, now)).transpose() {
+    let condition = match request.is_conditional().then(|| condition::read(request, now)).transpose() {
         Ok(condition) => condition.flatten(),
         Err(malformed) => return reply::refusal(Status::BAD_REQUEST, malformed.reason()).into(),
     };
@@ -185,7 +185,7 @@ fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
             let name = path.segments().next_back().unwrap_or_default();
             let media_type = media_type::of_name(name);
             // RFC 9110 §14.2: a range means something to GET only.
-            let ranged = request.conditional && request.method == Method::Get;
+            let ranged = request.is_conditional() && request.method == Method::Get;
             let parts = if ranged { condition::read_parts(request) } else { None };
             Action::Read(Reading { path, condition, media_type, parts })
         }
@@ -210,7 +210,7 @@ mod tests {
             user_agent: None,
             content_range: false,
             fields: b"",
-            conditional: false,
+            conditions: 0,
         };
         let code = match route(&request, 0) {
             Action::Reply(reply) => reply.status.code(),

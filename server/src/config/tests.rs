@@ -1,7 +1,14 @@
 //! Each flag reaches its field and no other, `--help` cannot drift from the defaults, and bad values
 //! are refused in one line.
 
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::values::{Bytes, Seconds};
 use super::*;
+use http_server::limits::{HEAD_FIELDS_CEILING, Limits};
+use http_server::store::Durability;
 
 const BASE: [&str; 2] = ["http_server", "data"];
 
@@ -145,7 +152,7 @@ fn help_shows_each_flag_with_its_default() {
 
 #[test]
 fn help_and_version_are_shown() {
-    assert!(shown(&["http_server", "-h"]).contains("Usage: http_server [OPTIONS] <BASE_DIRECTORY>"));
+    assert!(shown(&["http_server", "-h"]).contains("Usage: http_server [OPTIONS] [BASE_DIRECTORY]"));
     let version = format!("http_server {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(shown(&["http_server", "--version"]), version);
 }
@@ -240,7 +247,7 @@ fn bounds_themselves_are_allowed() {
 fn refusals_say_what_is_wrong() {
     assert_eq!(
         refused(&["http_server"]),
-        "the following required arguments were not provided: <BASE_DIRECTORY> (--help lists every flag)"
+        "no base directory: `http_server <BASE_DIRECTORY>` serves one (--help lists every flag)"
     );
     let line = refused(&["http_server", "data", "--durability", "paper"]);
     assert!(
@@ -252,7 +259,7 @@ fn refusals_say_what_is_wrong() {
         line.starts_with("unexpected argument '--prot' found; tip: a similar argument exists: '--port'"),
         "{line}"
     );
-    assert!(refused(&["http_server", "data", "more"]).starts_with("unexpected argument 'more' found"));
+    assert!(refused(&["http_server", "data", "more"]).contains("'more'"));
     let line = refused(&["http_server", "data", "--target-bytes-max=64KiB"]);
     assert!(line.starts_with("--target-bytes-max 64KiB is more than --head-bytes-max 32KiB"), "{line}");
 }

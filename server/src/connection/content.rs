@@ -158,7 +158,9 @@ impl Connection {
         now: &Now,
         output: &mut Output,
     ) -> Step {
-        let room = self.limits.content_buffer_bytes_max - upload.buffer.len();
+        let bound =
+            if bug("content_is_gathered_whole") { usize::MAX } else { self.limits.content_buffer_bytes_max };
+        let room = bound - upload.buffer.len();
         if room == 0 && content.decoder.length_left() != Some(0) && !input.is_empty() {
             // The buffer is full and more follows.
             if !upload.staged {

@@ -20,6 +20,12 @@ impl Unread {
         &self.bytes[self.start..]
     }
 
+    /// Bytes of memory that it owns.
+    #[cfg(feature = "verification")]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// More arrived.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);

@@ -186,6 +186,13 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         Turn::Continue
     }
 
+    /// What each of its connections owns in memory.
+    #[cfg(feature = "verification")]
+    pub fn memory(&self) -> impl Iterator<Item = crate::connection::Memory> {
+        let tokens = self.sessions.tokens().into_iter();
+        tokens.filter_map(|token| Some(self.sessions.at(token.index())?.1.session.memory()))
+    }
+
     fn timeout(&self) -> Option<Duration> {
         if !self.ready.is_empty() || self.accepting == Accepting::Ready {
             return Some(Duration::ZERO);
@@ -419,7 +426,9 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             self.serve(token, occasion);
         } else {
             // What it was to be told is not to be told to the next one.
-            self.common.output.clear();
+            if !bug("refusal_is_told_to_the_next") {
+                self.common.output.clear();
+            }
             self.close(token);
         }
     }

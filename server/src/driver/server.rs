@@ -16,9 +16,10 @@ use crate::clock::SystemClock;
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
+use crate::shared::kept::Kept;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
-use crate::store::base_directory::{BaseDirectory, OpenError};
+use crate::store::base_directory::{BaseDirectory, OpenError, OpenFile};
 use crate::store::operation::{StoreError, StoreErrorKind};
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
@@ -28,6 +29,15 @@ use crate::sys::socket::Listener;
 
 /// How long the end waits for lines of the log that nobody reads.
 const LOG_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Files that stay open for a while after they were read, at most.
+const KEPT_OPEN_MAX: usize = 16_384;
+/// How often it is looked whether they are too many.
+const KEPT_TICK: Duration = Duration::from_millis(100);
+/// Ticks from one sweep of them to the next: each is closed at the second, within eight seconds. Long
+/// enough where a file is read again and again; short enough for whoever waits for the space of one
+/// that another program has removed, or for a file system to be unmounted.
+const KEPT_TICKS: usize = 40;
 
 /// What a server is to be.
 #[derive(Clone, Debug)]
@@ -56,6 +66,7 @@ pub struct Options {
 pub struct Server {
     address: SocketAddr,
     store: Arc<Store<BaseDirectory>>,
+    kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
     posts: Arc<[Post]>,
     event_loops: Vec<JoinHandle<io::Result<()>>>,
@@ -78,6 +89,9 @@ impl Server {
         // Before the directory, where opening it would sweep away what another server is about.
         let (address, listeners) = listen(options.address, event_loops)?;
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
+        let spare = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let spare = spare.saturating_sub(own_descriptors(event_loops, workers));
+        let (directory, kept) = directory.keep_open(kept_open(0, spare));
         let store = Store::new(directory, options.durability).follow_links(options.follow_symlinks);
         // Before anybody can see what a server left that died.
         store.recover().map_err(|error| StartError::Recovery(options.base_directory.clone(), error))?;
@@ -130,12 +144,17 @@ impl Server {
             })
             .collect::<io::Result<Vec<_>>>()
             .map_err(&thread)?;
+        let (to_sweep, connections) = (Arc::clone(&kept), Arc::clone(&connections));
+        thread::Builder::new()
+            .name("sweeper".to_owned())
+            .spawn(move || sweep(&to_sweep, &connections, spare))
+            .map_err(&thread)?;
         let recipients = Arc::clone(&posts);
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || obey(&signals, &recipients))
             .map_err(&thread)?;
-        Ok(Server { address, store, queue, posts, event_loops, workers, log })
+        Ok(Server { address, store, kept, queue, posts, event_loops, workers, log })
     }
 
     /// Where it listens.
@@ -156,6 +175,7 @@ impl Server {
                 Err(_) => result = Err(RunError::Panic),
             }
         }
+        self.kept.close();
         self.queue.close();
         // The connections of what still waits are closed: nobody would hear of it.
         while let Some(job) = self.queue.pop() {
@@ -256,16 +276,45 @@ fn listen(address: SocketAddr, count: usize) -> Result<(SocketAddr, Vec<Listener
     Ok((bound, listeners))
 }
 
-/// Takes no more connections than there can be descriptors for.
-fn bounded(mut limits: Limits, descriptors: u64, event_loops: usize, workers: usize) -> Limits {
+/// Closes files that were kept open. Nobody waits for it: it ends when it finds that the server has,
+/// or with the process.
+fn sweep(kept: &Kept<OpenFile>, connections: &BoundedCount, descriptors: usize) {
+    while kept.wait() {
+        for _ in 0..KEPT_TICKS {
+            let max = kept_open(connections.count(), descriptors);
+            kept.allow(max);
+            if kept.count() > max {
+                // Connections need the descriptors: there are many more of them than a moment ago.
+                kept.sweep();
+                kept.sweep();
+            }
+            thread::sleep(KEPT_TICK);
+        }
+        kept.sweep();
+    }
+}
+
+/// How many files may stay open: half of what is left where each connection has a file of its own,
+/// so that as many more connections may come before they are counted again.
+fn kept_open(connections: usize, descriptors: usize) -> usize {
+    (descriptors.saturating_sub(connections.saturating_mul(2)) / 2).min(KEPT_OPEN_MAX)
+}
+
+/// Descriptors that are no connection's.
+fn own_descriptors(event_loops: usize, workers: usize) -> usize {
     /// Standard streams, the tree, a margin.
     const PROCESS: usize = 32;
     /// Its listener, epoll, bell and reserve, and the connections that are told that they are too many.
     const EVENT_LOOP: usize = 4 + REFUSED_MAX;
     /// What one operation of the store opens at a time.
     const WORKER: usize = 8;
+    PROCESS + EVENT_LOOP * event_loops + WORKER * workers
+}
+
+/// Takes no more connections than there can be descriptors for.
+fn bounded(mut limits: Limits, descriptors: u64, event_loops: usize, workers: usize) -> Limits {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    let own = PROCESS + EVENT_LOOP * event_loops + WORKER * workers;
+    let own = own_descriptors(event_loops, workers);
     let connections_max = descriptors.saturating_sub(own).max(1);
     if connections_max < limits.connections_max {
         let wanted = limits.connections_max;
@@ -420,5 +469,12 @@ mod tests {
         assert_eq!(bound(own + 1000), 1000);
         assert_eq!(bound(own + 999), 999);
         assert_eq!(bound(10), 1);
+    }
+
+    #[test]
+    fn files_stay_open_only_where_descriptors_are_left() {
+        assert_eq!((kept_open(0, 0), kept_open(500, 1000), kept_open(500, 1002)), (0, 0, 1));
+        assert_eq!((kept_open(100, 20_000), kept_open(9000, 20_000)), (9900, 1000));
+        assert_eq!(kept_open(16_384, usize::MAX), KEPT_OPEN_MAX);
     }
 }

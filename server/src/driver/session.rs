@@ -35,7 +35,8 @@ pub struct Session<S, D: Directory> {
     peer: SocketAddr,
     connection: Connection,
     held: Held<D>,
-    /// How long the file is that was opened last.
+    /// The inode of the file that was opened last, and how long it is.
+    held_inode: u64,
     held_bytes: u64,
     duty: Duty,
     /// Output for which there was no room; without memory while there is none.
@@ -124,6 +125,7 @@ impl<S, D: Directory> Session<S, D> {
             peer,
             connection,
             held: Held::Nothing,
+            held_inode: 0,
             held_bytes: 0,
             duty: Duty::Receive,
             unsent: Vec::new(),
@@ -135,6 +137,12 @@ impl<S, D: Directory> Session<S, D> {
             blocked: false,
             queued: false,
         }
+    }
+
+    /// What it owns in memory.
+    #[cfg(feature = "verification")]
+    pub fn memory(&self) -> crate::connection::Memory {
+        crate::connection::Memory { unsent: self.unsent.capacity(), ..self.connection.memory() }
     }
 
     /// Its socket.
@@ -380,7 +388,7 @@ impl<S, D: Directory> Session<S, D> {
 
     fn tell_outcome<N>(&mut self, token: Token, outcome: Outcome, common: &mut Common<N, D>) -> Step {
         match &outcome {
-            Outcome::Opened(version) => self.held_bytes = version.length,
+            Outcome::Opened(version) => (self.held_inode, self.held_bytes) = (version.inode, version.length),
             Outcome::Failed(error) => common.log.failed(self.peer, error),
             _ => {}
         }
@@ -443,7 +451,11 @@ impl<S, D: Directory> Session<S, D> {
             Held::Nothing => {}
             Held::File(_) if bug("held_file_is_not_closed") => std::mem::forget(held),
             Held::File(_) if self.held_bytes < LET_GO_BYTES_MAX => drop(held),
-            Held::File(_) | Held::Upload(_) => common.discard(token, held),
+            Held::File(_) | Held::Upload(_) => {
+                if let Err(held) = common.store.give_back(held, self.held_inode) {
+                    common.discard(token, held);
+                }
+            }
         }
     }
 }

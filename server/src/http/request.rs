@@ -32,9 +32,9 @@ pub struct Request<'a> {
     pub content_range: bool,
     /// The field lines, for [`Request::values`].
     pub fields: &'a [u8],
-    /// Whether there is a field that makes the request depend on what is there: most requests
-    /// have none, and need not be searched for them.
-    pub conditional: bool,
+    /// Which fields there are that make the request depend on what is there, a bit for each known one:
+    /// most requests have none or one, and need not be searched for the others.
+    pub conditions: u8,
 }
 
 /// How the content's end is found, RFC 9112 §6.3.
@@ -107,23 +107,32 @@ impl<'a> Request<'a> {
             user_agent: summary.user_agent,
             content_range: summary.content_range,
             fields,
-            conditional: summary.conditional,
+            conditions: summary.conditions,
         })
+    }
+
+    /// Whether it depends on what is there.
+    pub fn is_conditional(&self) -> bool {
+        self.conditions != 0
     }
 
     /// The values of all lines of a field, in their order (RFC 9110 §5.3).
     pub fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let mut rest = self.fields;
+        let known = CONDITIONAL.iter().position(|known| *known == name);
+        let missing = known.is_some_and(|known| self.conditions & 1 << known == 0);
+        let mut rest = if missing { b"" } else { self.fields };
         std::iter::from_fn(move || {
-            let end = memchr::memmem::find(rest, b"\r\n")?;
+            // Each line feed ends a line, behind a carriage return: `HeadReader` has seen to that.
+            let end = memchr::memchr(b'\n', rest)?;
             let line = &rest[..end];
-            rest = &rest[end + 2..];
+            rest = &rest[end + 1..];
             Some(line)
         })
         .filter_map(move |line| {
-            let colon = memchr::memchr(b':', line)?;
-            let matches = line[..colon].eq_ignore_ascii_case(name.as_bytes());
-            matches.then(|| trim_white_space(&line[colon + 1..]))
+            // The name first: a request is asked for one field after the other, and has many others.
+            let (start, value) = line.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b":")?.strip_suffix(b"\r")?;
+            start.eq_ignore_ascii_case(name.as_bytes()).then(|| trim_white_space(value))
         })
     }
 
@@ -159,7 +168,8 @@ struct Summary<'a> {
     user_agent: Option<&'a [u8]>,
     content_type: bool,
     content_range: bool,
-    conditional: bool,
+    /// Which of [`CONDITIONAL`], a bit each.
+    conditions: u8,
 }
 
 /// The transfer codings so far, all `Transfer-Encoding` lines together.
@@ -193,7 +203,7 @@ impl<'a> Summary<'a> {
             user_agent: None,
             content_type: false,
             content_range: false,
-            conditional: false,
+            conditions: 0,
         }
     }
 
@@ -201,7 +211,15 @@ impl<'a> Summary<'a> {
     fn add(&mut self, name: &str, value: &'a [u8]) -> Result<(), Rejection> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
-            5 | 8 | 13 | 17 | 19 if CONDITIONAL.iter().any(|known| is(known)) => self.conditional = true,
+            5 | 8 | 13 | 17 | 19 => {
+                if let Some(known) = CONDITIONAL.iter().position(|known| is(known)) {
+                    self.conditions |= 1 << known;
+                } else if is("content-range") {
+                    once(&mut self.content_range)?;
+                } else if is("transfer-encoding") {
+                    self.add_codings(value);
+                }
+            }
             4 if is("host") => match self.host.replace(value) {
                 None => {}
                 Some(_) => return Err(Rejection::HostRepeated),
@@ -217,7 +235,6 @@ impl<'a> Summary<'a> {
                 self.user_agent.get_or_insert(value);
             }
             12 if is("content-type") => once(&mut self.content_type)?,
-            13 if is("content-range") => once(&mut self.content_range)?,
             14 if is("content-length") => {
                 // RFC 9112 §6.3: a list of equal lengths may be taken as one, and is refused here.
                 let length = decimal(value).ok_or(Rejection::ContentLength)?;
@@ -225,7 +242,6 @@ impl<'a> Summary<'a> {
                     return Err(Rejection::ContentLengthRepeated);
                 }
             }
-            17 if is("transfer-encoding") => self.add_codings(value),
             _ => {}
         }
         Ok(())

@@ -28,6 +28,11 @@ impl BoundedCount {
             self.count.fetch_add(usize::from(room), Ordering::Relaxed);
             return room;
         }
+        if bug("count_is_taken_back") {
+            let room = self.count.fetch_add(1, Ordering::Relaxed) < self.max;
+            self.count.fetch_sub(usize::from(!room), Ordering::Relaxed);
+            return room;
+        }
         // In one step: whoever adds first and looks then may turn another away who had room.
         let one_more = |count| (count < self.max).then_some(count + 1);
         self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
@@ -64,6 +69,11 @@ impl Tally {
 
     /// How many there were since the last call.
     pub fn take(&self) -> u64 {
+        if bug("tally_is_reset_behind_a_look") {
+            let count = self.0.load(Ordering::Relaxed);
+            self.0.store(0, Ordering::Relaxed);
+            return count;
+        }
         self.0.swap(0, Ordering::Relaxed)
     }
 }

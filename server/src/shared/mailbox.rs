@@ -27,6 +27,10 @@ impl<T> Mailbox<T> {
     pub fn post(&self, item: T) -> bool {
         let mut items = lock(&self.items);
         items.push(item);
+        if bug("mailbox_is_looked_at_again") {
+            drop(items);
+            items = lock(&self.items);
+        }
         items.len() == if bug("mailbox_second_post_wakes") { 2 } else { 1 }
     }
 

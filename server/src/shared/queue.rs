@@ -48,11 +48,13 @@ impl<T> Queue<T> {
     /// # Errors
     /// The item again, with the reason.
     pub fn try_push(&self, item: T, waiting_max: usize) -> Result<(), Refused<T>> {
+        let open = bug("queue_is_open_a_moment_ago") && !lock(&self.state).closed;
+        let room = bug("queue_has_room_a_moment_ago") && self.waiting() < waiting_max;
         let mut state = lock(&self.state);
-        if state.closed {
+        if state.closed && !open {
             return Err(Refused::Closed(item));
         }
-        if state.items.len() >= waiting_max {
+        if state.items.len() >= waiting_max && !room {
             return Err(Refused::Full(item));
         }
         state.items.push_back(item);
@@ -72,6 +74,9 @@ impl<T> Queue<T> {
     pub fn pop(&self) -> Option<T> {
         let mut state = lock(&self.state);
         loop {
+            if bug("queue_close_forgets_items") && state.closed {
+                return None;
+            }
             if let Some(item) = state.items.pop_front() {
                 return Some(item);
             }

@@ -2,6 +2,7 @@
 
 mod areas;
 mod name;
+mod open_file;
 mod start;
 
 use std::ffi::CStr;
@@ -10,30 +11,35 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::directory::{Directory, Entry, Found, StagedName, Wait};
 use super::version::Version;
 use crate::clock;
 use crate::seeded::bug;
+use crate::shared::kept::Kept;
 use crate::sys::file::{self, BENEATH, CACHED, Place, Status, WITHIN};
 #[cfg(test)]
 pub(crate) use crate::sys::identity;
 use areas::Areas;
 use name::Name;
+pub use open_file::OpenFile;
 pub use start::OpenError;
 use start::{Problem, make_durable, open_staging};
 
 /// A directory tree on the machine's file systems, and the staging directories in it.
 #[derive(Debug)]
 pub struct BaseDirectory {
-    base: File,
+    base: Arc<OpenFile>,
     areas: Areas,
     /// `/proc/self/fd`, by which a descriptor that only names a file is opened for real.
     descriptors: File,
     last_change: i64,
     /// The one that the base directory is on.
     device: u64,
+    /// Files that were opened for reading a moment ago, by the numbers of their inodes.
+    kept: Arc<Kept<OpenFile>>,
 }
 
 /// Made with this mode but for the umask, as any program's files.
@@ -81,13 +87,40 @@ impl BaseDirectory {
             // A start right behind an end: so stamps need not begin ahead of the clock.
             std::thread::sleep(Duration::from_nanos(ahead));
         }
-        Ok(BaseDirectory { base, areas, descriptors, last_change, device: status.device })
+        let (base, kept) = (Arc::new(OpenFile::new(base)), Arc::new(Kept::new(0)));
+        Ok(BaseDirectory { base, areas, descriptors, last_change, device: status.device, kept })
+    }
+
+    /// The same, where up to `max` files stay open that were opened for reading, so that they need
+    /// not be opened again; until they are swept out of the other thing.
+    pub fn keep_open(self, max: usize) -> (BaseDirectory, Arc<Kept<OpenFile>>) {
+        let kept = Arc::new(Kept::new(max));
+        (BaseDirectory { kept: Arc::clone(&kept), ..self }, kept)
+    }
+
+    /// Opens a regular file for reading that `named` only names, unless it is open: that it is the
+    /// same one, and as it was, is certain before it is used. What opening goes through, links to
+    /// descriptors, costs as much as all other calls of a small file's request.
+    fn open_to_read(&self, named: &OwnedFd) -> io::Result<Found<Arc<OpenFile>>> {
+        let status = file::status(named.as_fd())?;
+        if let Some(kept) = self.kept.find(status.inode)
+            && (kept.is_as(&status) || bug("kept_file_is_not_compared"))
+        {
+            return Ok(Found::File(kept, version(&status)));
+        }
+        Ok(match self.reopen(named, &status, libc::O_RDONLY)? {
+            Found::File(descriptor, version) => {
+                let file = Arc::new(OpenFile::since(descriptor, &status));
+                self.kept.keep(status.inode, &file);
+                Found::File(file, version)
+            }
+            other => other.map(|descriptor| Arc::new(OpenFile::new(descriptor))),
+        })
     }
 
     /// Opens a regular file for real that `named` only names.
-    fn reopen(&self, named: &OwnedFd, flags: libc::c_int) -> io::Result<Found<File>> {
-        let status = file::status(named.as_fd())?;
-        let version = match entry(&status) {
+    fn reopen(&self, named: &OwnedFd, status: &Status, flags: libc::c_int) -> io::Result<Found<OwnedFd>> {
+        let version = match entry(status) {
             Entry::Directory => return Ok(Found::Directory),
             Entry::Other => return Ok(Found::Other),
             Entry::File(version) => version,
@@ -98,11 +131,7 @@ impl BaseDirectory {
         let descriptor = name.numbered("", descriptor_number(named.as_fd()));
         let file = file::open_at(self.descriptors.as_fd(), descriptor, flags, 0)?;
         let shared = status.names > 1 && flags & libc::O_ACCMODE != libc::O_RDONLY;
-        Ok(if shared {
-            Found::Shared(File::from(file), version)
-        } else {
-            Found::File(File::from(file), version)
-        })
+        Ok(if shared { Found::Shared(file, version) } else { Found::File(file, version) })
     }
 
     /// Calls with the place of a staged file.
@@ -121,64 +150,78 @@ impl BaseDirectory {
 }
 
 impl Directory for BaseDirectory {
-    type File = File;
-    type Folder = File;
+    type File = Arc<OpenFile>;
+    type Folder = Arc<OpenFile>;
 
-    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<File>> {
+    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<Arc<OpenFile>>> {
         let cached = if wait == Wait::Never { CACHED } else { 0 };
         let how = if bug("links_followed_by_reads") { WITHIN } else { BENEATH };
         let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how | cached)?;
-        self.reopen(&named, libc::O_RDONLY)
+        self.open_to_read(&named)
     }
 
-    fn read_cached(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn give_back(&self, file: Arc<OpenFile>, inode: u64) -> Result<(), Arc<OpenFile>> {
+        self.kept.give_back(inode, file)
+    }
+
+    fn forget(&self, inode: u64) {
+        self.kept.forget(inode);
+    }
+
+    fn read_cached(&self, file: &Arc<OpenFile>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file::read_cached(file.as_fd(), buffer, offset)
     }
 
-    fn read(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read(&self, file: &Arc<OpenFile>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file.read_at(buffer, offset)
     }
 
-    fn open_folder(&self, path: &CStr) -> io::Result<File> {
+    fn open_folder(&self, path: &CStr) -> io::Result<Arc<OpenFile>> {
+        if path.is_empty() {
+            return Ok(Arc::clone(&self.base));
+        }
         // For reading, because what only names a directory cannot be synced.
         let flags = libc::O_RDONLY | libc::O_DIRECTORY;
-        Ok(File::from(file::open_beneath(self.base.as_fd(), or_dot(path), flags, BENEATH)?))
+        let folder = file::open_beneath(self.base.as_fd(), path, flags, BENEATH)?;
+        Ok(Arc::new(OpenFile::new(folder)))
     }
 
-    fn is_elsewhere(&self, folder: &File) -> bool {
+    fn is_elsewhere(&self, folder: &Arc<OpenFile>) -> bool {
         file::status(folder.as_fd()).is_ok_and(|status| status.device != self.device)
     }
 
-    fn may_change_entries(&self, folder: &File) -> io::Result<()> {
+    fn may_change_entries(&self, folder: &Arc<OpenFile>) -> io::Result<()> {
         file::may_change_entries(folder.as_fd())
     }
 
-    fn folder_key(&self, folder: &File) -> io::Result<(u64, u64)> {
+    fn folder_key(&self, folder: &Arc<OpenFile>) -> io::Result<(u64, u64)> {
         let status = file::status(folder.as_fd())?;
         Ok((status.device, status.inode))
     }
 
-    fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Entry> {
+    fn look_up(&self, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<Entry> {
         Ok(entry(&file::status_at(folder.as_fd(), name)?))
     }
 
-    fn open_for_append(&self, folder: &File, name: &CStr) -> io::Result<Found<File>> {
+    fn open_for_append(&self, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<Found<Arc<OpenFile>>> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         let named = file::open_beneath(folder.as_fd(), name, flags, BENEATH)?;
         // For reading too: what has other names is copied.
-        match self.reopen(&named, libc::O_RDWR) {
+        let status = file::status(named.as_fd())?;
+        let found = match self.reopen(&named, &status, libc::O_RDWR) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.reopen(&named, libc::O_WRONLY)
+                self.reopen(&named, &status, libc::O_WRONLY)
             }
             result => result,
-        }
+        };
+        Ok(found?.map(|descriptor| Arc::new(OpenFile::new(descriptor))))
     }
 
-    fn make_folder(&self, folder: &File, name: &CStr) -> io::Result<()> {
+    fn make_folder(&self, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<()> {
         file::make_directory_at(folder.as_fd(), name, FOLDER_MODE)
     }
 
-    fn stage(&self, near: Option<&CStr>) -> io::Result<(File, StagedName)> {
+    fn stage(&self, near: Option<&CStr>) -> io::Result<(Arc<OpenFile>, StagedName)> {
         let area = near.map_or(Ok(0), |near| self.areas.area_near(near))?;
         let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
         loop {
@@ -187,16 +230,16 @@ impl Directory for BaseDirectory {
             match self.staged(staged, open) {
                 // Something that no server staged: there are names enough.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => return Ok((File::from(result?), staged)),
+                result => return Ok((Arc::new(OpenFile::new(result?)), staged)),
             }
         }
     }
 
-    fn write(&self, file: &File, content: &[u8], offset: u64) -> io::Result<usize> {
+    fn write(&self, file: &Arc<OpenFile>, content: &[u8], offset: u64) -> io::Result<usize> {
         file.write_at(content, offset)
     }
 
-    fn copy(&self, from: (&File, u64), to: (&File, u64), length: u64) -> io::Result<u64> {
+    fn copy(&self, from: (&Arc<OpenFile>, u64), to: (&Arc<OpenFile>, u64), length: u64) -> io::Result<u64> {
         let count = file::copy_range((from.0.as_fd(), from.1), (to.0.as_fd(), to.1), length);
         count.map(|count| count as u64).map_err(|error| match error.kind() {
             // copy_file_range(2): between two file systems not every kernel copies.
@@ -205,15 +248,15 @@ impl Directory for BaseDirectory {
         })
     }
 
-    fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+    fn truncate(&self, file: &Arc<OpenFile>, length: u64) -> io::Result<()> {
         file.set_len(length)
     }
 
-    fn version(&self, file: &File) -> io::Result<Version> {
+    fn version(&self, file: &Arc<OpenFile>) -> io::Result<Version> {
         Ok(version(&file::status(file.as_fd())?))
     }
 
-    fn set_modified(&self, file: &File, modified: i64) -> io::Result<()> {
+    fn set_modified(&self, file: &Arc<OpenFile>, modified: i64) -> io::Result<()> {
         file::set_modified(file.as_fd(), modified)
     }
 
@@ -229,7 +272,7 @@ impl Directory for BaseDirectory {
         self.areas.reserve_times(until)
     }
 
-    fn sync_file(&self, file: &File) -> io::Result<()> {
+    fn sync_file(&self, file: &Arc<OpenFile>) -> io::Result<()> {
         if bug("time_not_synced") {
             return file.sync_data();
         }
@@ -237,14 +280,14 @@ impl Directory for BaseDirectory {
         file.sync_all()
     }
 
-    fn sync_folder(&self, folder: &File) -> io::Result<()> {
+    fn sync_folder(&self, folder: &Arc<OpenFile>) -> io::Result<()> {
         if bug("folder_sync_forgotten") {
             return Ok(());
         }
         folder.sync_all()
     }
 
-    fn publish_new(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
+    fn publish_new(&self, staged: StagedName, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<()> {
         let to = Place { directory: folder.as_fd(), name };
         self.staged(staged, |from| {
             match file::rename(from, to, if bug("create_replaces") { 0 } else { libc::RENAME_NOREPLACE }) {
@@ -255,17 +298,17 @@ impl Directory for BaseDirectory {
         })
     }
 
-    fn exchange(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
+    fn exchange(&self, staged: StagedName, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<()> {
         let to = Place { directory: folder.as_fd(), name };
         self.staged(staged, |from| file::rename(from, to, libc::RENAME_EXCHANGE).map_err(or_unsupported))
     }
 
-    fn publish_over(&self, staged: StagedName, folder: &File, name: &CStr) -> io::Result<()> {
+    fn publish_over(&self, staged: StagedName, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<()> {
         let to = Place { directory: folder.as_fd(), name };
         self.staged(staged, |from| file::rename(from, to, 0))
     }
 
-    fn retire(&self, near: &CStr, folder: &File, name: &CStr) -> io::Result<StagedName> {
+    fn retire(&self, near: &CStr, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<StagedName> {
         let from = Place { directory: folder.as_fd(), name };
         self.areas.near(near, |area, directory| {
             let (staged, mut buffer) = (self.areas.next(area), Name::default());
@@ -274,7 +317,7 @@ impl Directory for BaseDirectory {
         })
     }
 
-    fn record_undo(&self, near: &CStr, file: &File, before: Version) -> io::Result<StagedName> {
+    fn record_undo(&self, near: &CStr, file: &Arc<OpenFile>, before: Version) -> io::Result<StagedName> {
         let mut buffer = Name::default();
         let name = buffer.numbered("", descriptor_number(file.as_fd()));
         let from = Place { directory: self.descriptors.as_fd(), name };
@@ -302,10 +345,10 @@ impl Directory for BaseDirectory {
         self.areas.leftovers()
     }
 
-    fn open_staged(&self, staged: StagedName) -> io::Result<File> {
+    fn open_staged(&self, staged: StagedName) -> io::Result<Arc<OpenFile>> {
         let flags = libc::O_WRONLY | libc::O_NOFOLLOW;
         let open = |place: Place<'_>| file::open_beneath(place.directory, place.name, flags, BENEATH);
-        Ok(File::from(self.staged(staged, open)?))
+        Ok(Arc::new(OpenFile::new(self.staged(staged, open)?)))
     }
 
     fn resolve(&self, path: &CStr) -> io::Result<(Vec<u8>, u64)> {
@@ -326,11 +369,11 @@ impl Directory for BaseDirectory {
         }
     }
 
-    fn remove_file(&self, folder: &File, name: &CStr) -> io::Result<()> {
+    fn remove_file(&self, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<()> {
         file::remove_file_at(folder.as_fd(), name)
     }
 
-    fn remove_folder(&self, folder: &File, name: &CStr) -> io::Result<()> {
+    fn remove_folder(&self, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<()> {
         file::remove_directory_at(folder.as_fd(), name)
     }
 }
@@ -391,6 +434,44 @@ mod tests {
         assert_eq!(std::fs::read(directory.path().join("free")).unwrap(), b"new");
         assert!(!directory.path().join("staged").exists());
         assert_eq!(std::fs::read(directory.path().join("taken")).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_file_is_used_again_only_as_it_was() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, "content").unwrap();
+        let (base, kept) = BaseDirectory::open(directory.path()).unwrap().keep_open(1024);
+        let open = || match base.open_file(c"a", Wait::Allowed).unwrap() {
+            Found::File(file, _) => file,
+            other => panic!("{other:?}"),
+        };
+        let mut before = open();
+        assert!(Arc::ptr_eq(&before, &open()));
+        let changes: [&dyn Fn(); 4] = [
+            &|| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap(),
+            &|| std::fs::write(&path, "other").unwrap(),
+            &|| File::options().append(true).open(&path).unwrap().set_len(1).unwrap(),
+            &|| {
+                std::fs::write(directory.path().join("b"), "third").unwrap();
+                std::fs::rename(directory.path().join("b"), &path).unwrap();
+            },
+        ];
+        for change in changes {
+            // Longer than the kernel takes two moments for one.
+            std::thread::sleep(Duration::from_nanos(KERNEL_TICK as u64));
+            change();
+            let after = open();
+            assert!(!Arc::ptr_eq(&before, &after));
+            assert!(Arc::ptr_eq(&after, &open()));
+            before = after;
+        }
+        assert_eq!(Arc::strong_count(&before), 2);
+        base.forget(file::status(before.as_fd()).unwrap().inode);
+        assert_eq!(Arc::strong_count(&before), 1);
+        // The first one is kept until it is swept: that its name was taken is unknown.
+        assert_eq!(kept.count(), 1);
     }
 
     #[test]

@@ -31,6 +31,17 @@ pub trait Directory: Send + Sync + 'static {
     /// What the system said; the same holds for all that follow.
     fn read(&self, file: &Self::File, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Lets go of a file whose inode has this number, where nothing can come of that, because it
+    /// stays open at any rate.
+    ///
+    /// # Errors
+    /// The file, where this would close it.
+    fn give_back(&self, file: Self::File, _inode: u64) -> Result<(), Self::File> {
+        Err(file)
+    }
+    /// Keeps no file open whose inode has this number: it has lost its name.
+    fn forget(&self, _inode: u64) {}
+
     /// Opens the directory that `path` names; the base directory where it is empty.
     ///
     /// # Errors
@@ -216,6 +227,18 @@ pub enum Found<F> {
     Directory,
     /// Neither: it was not opened.
     Other,
+}
+
+impl<F> Found<F> {
+    /// The same with something else for the open file.
+    pub fn map<G>(self, make: impl FnOnce(F) -> G) -> Found<G> {
+        match self {
+            Found::File(file, version) => Found::File(make(file), version),
+            Found::Shared(file, version) => Found::Shared(make(file), version),
+            Found::Directory => Found::Directory,
+            Found::Other => Found::Other,
+        }
+    }
 }
 
 /// What a name is.

@@ -11,6 +11,9 @@ use super::staged::StagedEntry;
 use super::{Durability, Store};
 use crate::seeded::bug;
 
+/// How often it is looked again what stands above a path.
+const ATTEMPTS_MAX: usize = 8;
+
 impl<D: Directory> Store<D> {
     pub(super) fn remove(
         &self,
@@ -19,20 +22,25 @@ impl<D: Directory> Store<D> {
     ) -> Result<Outcome, StoreError> {
         let (parent, name) =
             path.parent_and_name().ok_or(StoreError::refused(StoreErrorKind::IsBaseDirectory))?;
-        let removed = match self.remove_file(path, &parent, name, condition) {
-            Ok(false) => self.remove_folder(path, &parent, name, condition),
-            Ok(true) => Ok(()),
-            Err(error) => Err(error),
-        };
-        match removed {
-            Ok(()) => Ok(Outcome::Deleted),
-            // Whoever names a version is told that it is not there.
-            Err(error) if error.kind == StoreErrorKind::NotFound => {
-                demand(condition, There::Nothing)?;
-                Err(error)
+        for _ in 0..ATTEMPTS_MAX {
+            let removed = match self.remove_file(path, &parent, name, condition) {
+                Ok(false) => self.remove_folder(path, &parent, name, condition),
+                Ok(true) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match removed {
+                Ok(()) => return Ok(Outcome::Deleted),
+                // What stood in the way, or was missing, was taken back.
+                Err(error) if !self.above_is_final(&parent, &error) => {}
+                // Whoever names a version is told that it is not there.
+                Err(error) if error.kind == StoreErrorKind::NotFound => {
+                    demand(condition, There::Nothing)?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        Err(StoreError::refused(StoreErrorKind::Busy))
     }
 
     /// Removes a file; not where a directory is there.
@@ -56,6 +64,8 @@ impl<D: Directory> Store<D> {
                 let mut alone = changing.alone();
                 self.remove_name(parent, &folder, name)?;
                 alone.unpin();
+                drop(alone);
+                self.directory.forget(version.inode);
                 Ok(true)
             }
             Ok(Entry::Directory) => Ok(false),

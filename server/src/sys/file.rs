@@ -29,6 +29,8 @@ pub struct Status {
     pub names: u64,
     /// When its content was last changed, in nanoseconds since 1970; the nearest that 64 bits hold.
     pub modified: i64,
+    /// The same for anything about it, who may open it for one.
+    pub changed: i64,
 }
 
 /// openat2(2), closed on exec.
@@ -107,12 +109,17 @@ fn from_stat(status: &libc::stat) -> Status {
         inode: status.st_ino,
         device: status.st_dev,
         names: status.st_nlink,
-        modified: status.st_mtime.saturating_mul(NANOSECONDS).saturating_add(status.st_mtime_nsec),
+        modified: nanoseconds(status.st_mtime, status.st_mtime_nsec),
+        changed: nanoseconds(status.st_ctime, status.st_ctime_nsec),
     }
 }
 
 /// Nanoseconds of a second.
 const NANOSECONDS: i64 = 1_000_000_000;
+
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(NANOSECONDS).saturating_add(nanoseconds)
+}
 
 /// futimens(2): sets the modification time, in nanoseconds since 1970, and leaves the other one.
 ///

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::{EVERY, explore};
 use crate::shared::addresses::AddressCounts;
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::schedules::{EVERY, explore};
 use crate::sync::{Arc, thread};
 
 #[test]
 fn address_never_exceeds_its_bound_and_is_forgotten() {
-    explore("address_counts", EVERY, 3400, 2, || {
+    explore("loom:address_counts", EVERY, 2, || {
         let [one, other] = [1, 2].map(|bits: u32| IpAddr::V4(bits.into()));
         let shared = Arc::new((AddressCounts::new(1), AtomicUsize::new(0)));
         let enter = move |shared: &(AddressCounts, AtomicUsize)| {

@@ -1,13 +1,13 @@
 //! The counters: never beyond the bound, nobody turned away below it, nothing uncounted.
 
-use super::{EVERY, FEW, explore};
 use crate::shared::counters::{BoundedCount, Tally};
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::schedules::{EVERY, FEW, explore};
 use crate::sync::{Arc, thread};
 
 #[test]
 fn count_never_exceeds_its_bound() {
-    explore("bounded_count", FEW, 12_000, 2, || {
+    explore("loom:bounded_count", FEW, 2, || {
         let shared = Arc::new((BoundedCount::new(2), AtomicUsize::new(0)));
         let enter = |shared: &(BoundedCount, AtomicUsize)| {
             let entered = shared.0.try_enter();
@@ -31,7 +31,7 @@ fn count_never_exceeds_its_bound() {
 
 #[test]
 fn nobody_is_turned_away_below_the_bound() {
-    explore("bounded_count_refusal", EVERY, 58, 3, || {
+    explore("loom:bounded_count_refusal", EVERY, 3, || {
         let count = Arc::new(BoundedCount::new(1));
         let other = thread::spawn({
             let count = Arc::clone(&count);
@@ -53,7 +53,7 @@ fn nobody_is_turned_away_below_the_bound() {
 
 #[test]
 fn tally_reports_each_once() {
-    explore("tally", EVERY, 200, 3, || {
+    explore("loom:tally", EVERY, 3, || {
         let tally = Arc::new(Tally::new());
         let others = [(); 2].map(|()| {
             let tally = Arc::clone(&tally);

@@ -1,8 +1,8 @@
 //! The mailbox: no outcome missed, and no more wakes than batches.
 
-use super::{Count, EVERY, explore};
 use crate::shared::mailbox::Mailbox;
 use crate::sync::atomic::Ordering;
+use crate::sync::schedules::{Count, EVERY, explore};
 use crate::sync::{Arc, Condvar, Mutex, thread};
 
 /// A mailbox, and what wakes its owner as an eventfd does.
@@ -71,7 +71,7 @@ impl Post {
 
 #[test]
 fn posted_outcome_is_never_missed() {
-    explore("mailbox_1p", EVERY, 460, 3, || {
+    explore("loom:mailbox_1p", EVERY, 3, || {
         let post = Post::new();
         let poster = thread::spawn({
             let post = Arc::clone(&post);
@@ -85,7 +85,7 @@ fn posted_outcome_is_never_missed() {
 
 #[test]
 fn two_posters_share_a_wake_and_lose_nothing() {
-    explore("mailbox_2p", EVERY, 6200, 2, || {
+    explore("loom:mailbox_2p", EVERY, 2, || {
         let post = Post::new();
         let posters = [1, 2].map(|item| {
             let post = Arc::clone(&post);
@@ -104,7 +104,7 @@ fn two_posters_share_a_wake_and_lose_nothing() {
 // Taking without having been woken, as when a server ends: what is not taken now wakes.
 #[test]
 fn post_against_take_is_taken_or_wakes() {
-    explore("mailbox_post_take", EVERY, 190, 3, || {
+    explore("loom:mailbox_post_take", EVERY, 3, || {
         let post = Post::new();
         let poster = thread::spawn({
             let post = Arc::clone(&post);

@@ -1,8 +1,8 @@
 //! The path locks: exclusion, and no circle of waiting in the order that they document.
 
-use super::{EVERY, explore};
 use crate::shared::path_locks::PathLocks;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::schedules::{EVERY, explore};
 use crate::sync::{Arc, thread};
 
 /// A file whose writing takes two steps, and a directory with so many entries.
@@ -92,7 +92,7 @@ fn spawn<R: 'static>(tree: &Arc<Tree>, body: impl FnOnce(&Tree) -> R + 'static) 
 
 #[test]
 fn writers_of_a_path_exclude_each_other_and_an_event_loop() {
-    explore("path_locks", EVERY, 640, 4, || {
+    explore("loom:path_locks", EVERY, 4, || {
         let tree = Tree::new();
         let event_loop = spawn(&tree, Tree::try_read);
         let writer = spawn(&tree, Tree::write);
@@ -109,7 +109,7 @@ fn writers_of_a_path_exclude_each_other_and_an_event_loop() {
 
 #[test]
 fn reader_that_waits_sees_whole_writes() {
-    explore("path_locks_readers", EVERY, 310, 4, || {
+    explore("loom:path_locks_readers", EVERY, 4, || {
         let tree = Tree::new();
         let writer = spawn(&tree, Tree::write);
         let reader = spawn(&tree, Tree::read);
@@ -122,7 +122,7 @@ fn reader_that_waits_sees_whole_writes() {
 
 #[test]
 fn reader_of_a_pinned_path_sees_old_or_new() {
-    explore("path_locks_pinned", EVERY, 120, 3, || {
+    explore("loom:path_locks_pinned", EVERY, 3, || {
         let tree = Tree::new();
         let writer = spawn(&tree, Tree::write_pinned);
         let versions = [tree.read(), tree.read()];
@@ -138,7 +138,7 @@ fn reader_of_a_pinned_path_sees_old_or_new() {
 
 #[test]
 fn pinned_and_other_writes_exclude_each_other() {
-    explore("path_locks_both", EVERY, 2200, 3, || {
+    explore("loom:path_locks_both", EVERY, 3, || {
         let tree = Tree::new();
         let event_loop = spawn(&tree, Tree::try_read);
         let writer = spawn(&tree, Tree::write_pinned);
@@ -157,7 +157,7 @@ fn pinned_and_other_writes_exclude_each_other() {
 // and a circle would show as a deadlock.
 #[test]
 fn removal_of_a_directory_excludes_making_in_it() {
-    explore("namespace", EVERY, 1000, 2, || {
+    explore("loom:namespace", EVERY, 2, || {
         let tree = Tree::new();
         let makers = [b"d/a", b"d/b"].map(|path| spawn(&tree, |tree| tree.make(path)));
         tree.remove_directory();
@@ -171,7 +171,7 @@ fn removal_of_a_directory_excludes_making_in_it() {
 // Loom's search depends on who starts: the same with the remover in a thread.
 #[test]
 fn making_excludes_removal_of_its_directory() {
-    explore("namespace_remover", EVERY, 950, 2, || {
+    explore("loom:namespace_remover", EVERY, 2, || {
         let tree = Tree::new();
         let remover = spawn(&tree, Tree::remove_directory);
         let maker = spawn(&tree, |tree| tree.make(b"d/a"));

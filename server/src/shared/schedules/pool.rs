@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::mailbox::Post;
-use super::{EVERY, FEW, explore};
 use crate::shared::queue::{Queue, Refused};
+use crate::sync::schedules::{EVERY, FEW, explore};
 use crate::sync::{Arc, thread};
 
 /// The job that panics, and what is posted for it.
@@ -28,7 +28,7 @@ fn worker(queue: &Arc<Queue<u8>>, post: &Arc<Post>) -> thread::JoinHandle<()> {
 
 #[test]
 fn accepted_job_is_answered_through_the_shutdown() {
-    explore("shutdown", EVERY, 4400, 2, || {
+    explore("loom:shutdown", EVERY, 2, || {
         let (queue, post) = (Arc::new(Queue::new()), Post::new());
         let worker = worker(&queue, &post);
         let closer = thread::spawn({
@@ -53,7 +53,7 @@ fn accepted_job_is_answered_through_the_shutdown() {
 
 #[test]
 fn two_workers_answer_what_waits_when_the_queue_closes() {
-    explore("shutdown_2w", FEW, 7000, 2, || {
+    explore("loom:shutdown_2w", FEW, 2, || {
         let (queue, post) = (Arc::new(Queue::new()), Post::new());
         let workers = [(); 2].map(|()| worker(&queue, &post));
         assert_eq!([2, 3].map(|job| queue.try_push(job, 2)), [Ok(()), Ok(())]);
@@ -70,7 +70,7 @@ fn two_workers_answer_what_waits_when_the_queue_closes() {
 
 #[test]
 fn panicking_job_loses_no_worker() {
-    explore("panicking_job", EVERY, 1000, 2, || {
+    explore("loom:panicking_job", EVERY, 2, || {
         let (queue, post) = (Arc::new(Queue::new()), Post::new());
         let worker = worker(&queue, &post);
         assert_eq!([BAD, 2].map(|job| queue.try_push(job, 2)), [Ok(()), Ok(())]);

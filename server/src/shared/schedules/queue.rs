@@ -1,7 +1,7 @@
 //! The queue: nothing lost, nothing doubled, nobody left asleep.
 
-use super::{EVERY, FEW, explore};
 use crate::shared::queue::{Queue, Refused};
+use crate::sync::schedules::{EVERY, FEW, explore};
 use crate::sync::{Arc, thread};
 
 /// Runs `body` in a thread of its own.
@@ -34,7 +34,7 @@ fn which_got_which(consumers: [thread::JoinHandle<Option<u8>>; 2]) -> usize {
 
 #[test]
 fn pushed_items_are_popped_once_in_order() {
-    explore("queue_1p_1c", EVERY, 34, 1, || {
+    explore("loom:queue_1p_1c", EVERY, 1, || {
         let queue = Arc::new(Queue::new());
         let consumer = spawn(&queue, drain);
         push(&queue, 1);
@@ -47,7 +47,7 @@ fn pushed_items_are_popped_once_in_order() {
 
 #[test]
 fn full_queue_refuses_and_loses_nothing() {
-    explore("queue_full", EVERY, 30, 2, || {
+    explore("loom:queue_full", EVERY, 2, || {
         let queue = Arc::new(Queue::new());
         let consumer = spawn(&queue, drain);
         let refused = [1, 2].map(|item| queue.try_push(item, 1).err());
@@ -63,7 +63,7 @@ fn full_queue_refuses_and_loses_nothing() {
 
 #[test]
 fn producers_share_one_bound() {
-    explore("queue_2p_full", EVERY, 21, 2, || {
+    explore("loom:queue_2p_full", EVERY, 2, || {
         let queue = Arc::new(Queue::new());
         let producers = [1, 2].map(|item| spawn(&queue, move |queue| queue.try_push(item, 1)));
         let pushed = producers.map(|producer| producer.join().unwrap());
@@ -77,7 +77,7 @@ fn producers_share_one_bound() {
 
 #[test]
 fn one_item_reaches_one_of_two_consumers() {
-    explore("queue_1p_2c", EVERY, 13_000, 2, || {
+    explore("loom:queue_1p_2c", EVERY, 2, || {
         let queue = Arc::new(Queue::new());
         let consumers = [(); 2].map(|()| spawn(&queue, drain));
         push(&queue, 1);
@@ -94,7 +94,7 @@ fn one_item_reaches_one_of_two_consumers() {
 // Nothing is closed here: only the pushes can wake, and each has to wake another consumer.
 #[test]
 fn every_item_wakes_a_sleeper() {
-    explore("queue_1p_2c_2i", EVERY, 2900, 2, || {
+    explore("loom:queue_1p_2c_2i", EVERY, 2, || {
         let queue = Arc::new(Queue::new());
         let consumers = [(); 2].map(|()| spawn(&queue, Queue::pop));
         push(&queue, 1);
@@ -106,7 +106,7 @@ fn every_item_wakes_a_sleeper() {
 // A consumer that was awake takes what another was woken for; the next item wakes again.
 #[test]
 fn item_whose_predecessor_was_taken_by_another_wakes_again() {
-    explore("queue_stolen_wake", EVERY, 1000, 3, || {
+    explore("loom:queue_stolen_wake", EVERY, 3, || {
         let queue = Arc::new(Queue::new());
         let consumer = spawn(&queue, Queue::pop);
         push(&queue, 1);
@@ -127,7 +127,7 @@ fn item_whose_predecessor_was_taken_by_another_wakes_again() {
 
 #[test]
 fn two_producers_and_two_consumers_lose_and_double_nothing() {
-    explore("queue_2p_2c", FEW, 4500, 2, || {
+    explore("loom:queue_2p_2c", FEW, 2, || {
         let queue = Arc::new(Queue::new());
         let producer = spawn(&queue, |queue| push(queue, 1));
         let consumers = [(); 2].map(|()| spawn(&queue, Queue::pop));
@@ -139,7 +139,7 @@ fn two_producers_and_two_consumers_lose_and_double_nothing() {
 
 #[test]
 fn closing_wakes_every_consumer() {
-    explore("queue_close_2c", EVERY, 440, 1, || {
+    explore("loom:queue_close_2c", EVERY, 1, || {
         let queue = Arc::new(Queue::new());
         let consumers = [(); 2].map(|()| spawn(&queue, Queue::pop));
         queue.close();
@@ -150,7 +150,7 @@ fn closing_wakes_every_consumer() {
 
 #[test]
 fn push_against_close_is_refused_or_popped() {
-    explore("queue_push_close", EVERY, 440, 2, || {
+    explore("loom:queue_push_close", EVERY, 2, || {
         let queue = Arc::new(Queue::new());
         let consumer = spawn(&queue, drain);
         let producer = spawn(&queue, |queue| queue.try_push(1, 1));

@@ -1,10 +1,10 @@
 //! The rounds: nobody has the result of a call that began before it asked, no two calls at once,
 //! and nobody is left waiting.
 
-use super::{EVERY, FEW, explore};
 use crate::shared::rounds::Rounds;
 use crate::shared::stamps::Stamps;
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::schedules::{EVERY, FEW, Preemptions, explore};
 use crate::sync::{Arc, thread};
 
 /// Something that a call makes durable: what was changed, and how much of it was synced.
@@ -31,8 +31,8 @@ impl Disk {
     }
 }
 
-fn explore_changes(name: &'static str, preemptions: Option<usize>, threads: usize, floor: usize) {
-    explore(name, preemptions, floor, threads - 1, move || {
+fn explore_changes(name: &'static str, preemptions: Preemptions, threads: usize) {
+    explore(name, preemptions, threads - 1, move || {
         let disk = Arc::new(Disk {
             rounds: Rounds::new(),
             changed: AtomicUsize::new(0),
@@ -57,17 +57,17 @@ fn explore_changes(name: &'static str, preemptions: Option<usize>, threads: usiz
 
 #[test]
 fn change_is_synced_by_a_call_that_begins_behind_it() {
-    explore_changes("rounds_2", EVERY, 2, 200);
+    explore_changes("loom:rounds_2", EVERY, 2);
 }
 
 #[test]
 fn changes_share_a_call() {
-    explore_changes("rounds_3", FEW, 3, 4800);
+    explore_changes("loom:rounds_3", FEW, 3);
 }
 
 #[test]
 fn stamps_are_given_once() {
-    explore("stamps", EVERY, 7, 2, || {
+    explore("loom:stamps", EVERY, 2, || {
         let stamps = Arc::new(Stamps::after(0));
         let other = thread::spawn({
             let stamps = Arc::clone(&stamps);

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::CStr;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::store::base_directory::BaseDirectory;
+use crate::store::base_directory::{BaseDirectory, OpenFile};
 use crate::store::directory::{Directory, Entry, Found, StagedName, Wait};
 use crate::store::version::Version;
+
+type File = Arc<OpenFile>;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

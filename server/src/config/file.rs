@@ -1,0 +1,75 @@
+//! Settings from a TOML file: [`read`].
+
+use std::fs;
+use std::path::Path;
+
+use clap::{Command, error::ErrorKind};
+use toml::de::{DeTable, DeValue};
+
+use super::UsageError;
+use super::flags::NO_SETTINGS;
+
+/// One line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    /// Its key: the name of the flag, with `_` for `-`.
+    pub(super) id: String,
+    /// Its value as the flag takes it.
+    pub(super) value: String,
+    /// The file and the line.
+    pub(super) place: String,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// It cannot be read, is no TOML, has a key that is no setting, or a value that the flag refuses; with
+/// the line.
+pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, UsageError> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).map_err(|error| UsageError(format!("{shown}: {error}")))?;
+    let place = |at: usize| format!("{shown}:{}", 1 + text[..at].matches('\n').count());
+    let table = DeTable::parse(&text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        UsageError(format!("{}: {}", place(at.min(text.len())), error.message()))
+    })?;
+    let mut settings = Vec::new();
+    for (key, value) in table.get_ref() {
+        let setting =
+            Setting { id: key.get_ref().to_string(), value: String::new(), place: place(key.span().start) };
+        let refused = |why: &str| UsageError(format!("{}: {}: {why}", setting.place, setting.id));
+        let known = command.get_arguments().any(|arg| arg.get_id().as_str() == setting.id);
+        if !known || NO_SETTINGS.contains(&setting.id.as_str()) || setting.id == "config" {
+            return Err(refused("no setting is called so"));
+        }
+        let value = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(choice) => choice.to_string(),
+            _ => return Err(refused("not a text, a number, true or false")),
+        };
+        try_value(command, &setting.id, &value).map_err(|why| refused(&why))?;
+        settings.push(Setting { value, ..setting });
+    }
+    // In the order of the file.
+    settings.sort_by_key(|setting| text.find(&setting.id));
+    Ok(settings)
+}
+
+/// Whether the flag takes this value; else what it says.
+fn try_value(command: &Command, id: &str, value: &str) -> Result<(), String> {
+    let name = command.get_name().to_owned();
+    let word = match command.get_arguments().find(|arg| arg.get_id().as_str() == id) {
+        Some(arg) if arg.is_positional() => value.to_owned(),
+        _ => format!("--{}={value}", id.replace('_', "-")),
+    };
+    match command.clone().try_get_matches_from([name, "--".to_owned(), word.clone()].into_iter().filter(
+        // A word behind `--` is no flag.
+        |part| part != "--" || !word.starts_with("--"),
+    )) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(()),
+        Err(error) => Err(UsageError::from_paragraphs(&error.render().to_string()).0),
+    }
+}

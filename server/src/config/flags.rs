@@ -1,0 +1,254 @@
+//! The flags, each with its unit and default: the one definition of every setting.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use clap::{Args, Command, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::UsageError;
+use super::values::{
+    Bytes, COUNT_MAX, MEMORY_BYTES_MAX, SECONDS_MIN, Seconds, THREADS_MAX, bytes, count, durability, seconds,
+    threads,
+};
+use http_server::driver::server::Options;
+use http_server::limits::{HEAD_FIELDS_CEILING, Limits};
+use http_server::store::Durability;
+
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "A SIZE is a whole number of bytes, or of KiB, MiB, GiB or TiB with that behind it: 64KiB. \
+    SECONDS may have a fraction: 0.5.\n\n\
+    --idle-seconds-max 5 can also be said by HTTP_SERVER_IDLE_SECONDS_MAX=5 in the environment, and by \
+    idle_seconds_max = 5 in the file of --config. A flag goes before the environment, that before the file.",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub(super) struct CommandLine {
+    /// Directory whose files are served; made if it is missing
+    #[arg(value_name = "BASE_DIRECTORY")]
+    base_directory: Option<PathBuf>,
+    /// Read settings from this TOML file, where neither a flag nor the environment says otherwise
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Print the settings that are in effect, each with where it is from, and end
+    #[arg(long)]
+    pub(super) check: bool,
+    /// IP address to listen on; 0.0.0.0 lets every machine that can reach this one read and write
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// TCP port to listen on; 0 takes a free one and prints it
+    #[arg(long, value_name = "PORT", default_value_t = 4221)]
+    port: u16,
+    /// Event loops [default: one per CPU]
+    #[arg(long, value_name = "COUNT", value_parser = threads())]
+    threads: Option<usize>,
+    // They wait for the disk and not for a CPU, so there are more of them than CPUs: writes that are
+    // synced at the same time share the file system's commits, and 32 shared better than 8.
+    /// Threads for what may wait for the disk
+    #[arg(long, value_name = "COUNT", default_value_t = 32, value_parser = threads())]
+    pool: usize,
+    /// After SIGTERM or SIGINT, finish what is under way for this long; then cut it off
+    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::whole(10), value_parser = seconds(0.0))]
+    grace: Seconds,
+    /// Write no access log to stderr
+    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true)]
+    quiet: bool,
+    /// What an acknowledged write survives: a power cut, or the death of the process alone
+    #[arg(long, value_name = "LEVEL", default_value = "disk", value_parser = durability())]
+    durability: Durability,
+    /// Let reads follow symbolic links that stay inside the base directory; else they get 403
+    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true)]
+    follow_symlinks: bool,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(subcommand)]
+    print: Option<Print>,
+}
+
+/// What is printed instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Print {
+    /// Print a script that lets a shell complete the flags
+    Completions {
+        /// Shell that is to read it
+        shell: Shell,
+    },
+    /// Print a manual page, for man(1)
+    Man,
+}
+
+/// Every setting has a flag, the same in upper case behind this as a variable of the environment, and
+/// as a key of the file.
+pub(super) const ENVIRONMENT_PREFIX: &str = "HTTP_SERVER_";
+
+/// No settings: what these are called says what is to be done.
+pub(super) const NO_SETTINGS: [&str; 3] = ["check", "help", "version"];
+
+/// The one definition that the command line, the environment, the file, the completions and the
+/// manual page are read from.
+pub(super) fn command() -> Command {
+    CommandLine::command().mut_args(|arg| {
+        let id = arg.get_id().as_str();
+        if NO_SETTINGS.contains(&id) {
+            return arg;
+        }
+        let variable = format!("{ENVIRONMENT_PREFIX}{}", id.to_uppercase());
+        // The text below the flags says it once for all.
+        arg.env(variable).hide_env(true)
+    })
+}
+
+impl CommandLine {
+    /// What is to be printed instead of serving.
+    pub(super) fn print(&self) -> Option<&Print> {
+        self.print.as_ref()
+    }
+
+    /// What the server is to be.
+    pub(super) fn options(self) -> Result<Options, UsageError> {
+        let base_directory = self.base_directory.ok_or_else(|| {
+            UsageError("no base directory: `http_server <BASE_DIRECTORY>` serves one".to_owned())
+        })?;
+        Ok(Options {
+            address: SocketAddr::new(self.bind, self.port),
+            event_loops: self
+                .threads
+                .unwrap_or_else(|| available_parallelism().map_or(1, usize::from).min(THREADS_MAX)),
+            workers: self.pool,
+            grace: self.grace.0,
+            quiet: self.quiet,
+            durability: self.durability,
+            follow_symlinks: self.follow_symlinks,
+            limits: self.limits.limits()?,
+            base_directory,
+        })
+    }
+}
+
+const CONNECTIONS: &str = "Limits on connections";
+const HEADS: &str = "Limits on heads";
+const CONTENT: &str = "Limits on content";
+const TIME: &str = "Limits on time";
+
+/// One flag for each field of [`Limits`], named like it, with its unit.
+#[derive(Debug, Args)]
+struct LimitFlags {
+    /// Open connections; one more is answered 503 and closed
+    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+        default_value_t = Limits::default().connections_max, value_parser = count(COUNT_MAX))]
+    connections_max: usize,
+    /// Open connections from one IPv4 address or one IPv6 /64; one more is answered 503 and closed.
+    /// As many as there may be in all by default, for behind a proxy all come from one address
+    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+        default_value_t = Limits::default().connections_per_address_max,
+        value_parser = count(COUNT_MAX))]
+    connections_per_address_max: usize,
+    /// Requests on one connection; the last one's answer closes it
+    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+        default_value_t = Limits::default().requests_per_connection_max,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    requests_per_connection_max: u64,
+    /// Jobs that wait for a thread of the pool; a request that would add one is answered 503
+    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+        default_value_t = Limits::default().queue_jobs_max, value_parser = count(COUNT_MAX))]
+    queue_jobs_max: usize,
+
+    /// Bytes of a request target, at most --head-bytes-max; a longer one is answered 414
+    #[arg(long, help_heading = HEADS, value_name = "SIZE",
+        default_value_t = Bytes::from(Limits::default().target_bytes_max),
+        value_parser = bytes(1..=MEMORY_BYTES_MAX))]
+    target_bytes_max: Bytes,
+    /// Bytes of a head with its empty line; a longer one is answered 431
+    #[arg(long, help_heading = HEADS, value_name = "SIZE",
+        default_value_t = Bytes::from(Limits::default().head_bytes_max),
+        value_parser = bytes(1..=MEMORY_BYTES_MAX))]
+    head_bytes_max: Bytes,
+    /// Field lines of a head; more are answered 431
+    #[arg(long, help_heading = HEADS, value_name = "COUNT",
+        default_value_t = Limits::default().head_fields_max, value_parser = count(HEAD_FIELDS_CEILING))]
+    head_fields_max: usize,
+
+    /// Bytes of a request's content; more are answered 413
+    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+        default_value_t = Bytes(Limits::default().content_bytes_max),
+        value_parser = bytes(0..=u64::MAX))]
+    content_bytes_max: Bytes,
+    /// Bytes of content that one connection holds in memory on their way to a file
+    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+        default_value_t = Bytes::from(Limits::default().content_buffer_bytes_max),
+        value_parser = bytes(1..=MEMORY_BYTES_MAX))]
+    content_buffer_bytes_max: Bytes,
+    /// Bytes of unwanted content that are read past to keep a connection; more close it
+    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+        default_value_t = Bytes(Limits::default().discard_bytes_max),
+        value_parser = bytes(0..=u64::MAX))]
+    discard_bytes_max: Bytes,
+    /// Bytes of chunk extensions and trailers of one request; more are answered 400
+    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+        default_value_t = Bytes::from(Limits::default().chunk_overhead_bytes_max),
+        value_parser = bytes(0..=MEMORY_BYTES_MAX))]
+    chunk_overhead_bytes_max: Bytes,
+
+    /// From the first byte of a head to its last; then 408
+    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+        default_value_t = Seconds(Limits::default().head_time_max), value_parser = seconds(SECONDS_MIN))]
+    head_seconds_max: Seconds,
+    /// How far the sender of content may fall behind --transfer-bytes-per-second-min; then 408
+    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+        default_value_t = Seconds(Limits::default().content_time_max), value_parser = seconds(SECONDS_MIN))]
+    content_seconds_max: Seconds,
+    /// Between two requests; then the connection is closed without an answer
+    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+        default_value_t = Seconds(Limits::default().idle_time_max), value_parser = seconds(SECONDS_MIN))]
+    idle_seconds_max: Seconds,
+    /// How far the reader of an answer may fall behind --transfer-bytes-per-second-min; then the
+    /// connection is closed
+    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+        default_value_t = Seconds(Limits::default().write_time_max), value_parser = seconds(SECONDS_MIN))]
+    write_seconds_max: Seconds,
+    /// Pace below which a transfer uses up its time, in either direction
+    #[arg(long, help_heading = TIME, value_name = "SIZE",
+        default_value_t = Bytes(Limits::default().transfer_bytes_per_second_min),
+        value_parser = bytes(1..=u64::MAX))]
+    transfer_bytes_per_second_min: Bytes,
+    /// How long a connection stays open after its last answer, so that the peer can read it
+    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+        default_value_t = Seconds(Limits::default().linger_time_max), value_parser = seconds(0.0))]
+    linger_seconds_max: Seconds,
+}
+
+impl LimitFlags {
+    fn limits(self) -> Result<Limits, UsageError> {
+        if self.target_bytes_max > self.head_bytes_max {
+            return Err(UsageError(format!(
+                "--target-bytes-max {} is more than --head-bytes-max {}: the target is a part of the head",
+                self.target_bytes_max, self.head_bytes_max
+            )));
+        }
+        Ok(Limits {
+            connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
+            target_bytes_max: self.target_bytes_max.in_memory(),
+            head_bytes_max: self.head_bytes_max.in_memory(),
+            head_fields_max: self.head_fields_max,
+            content_bytes_max: self.content_bytes_max.0,
+            content_buffer_bytes_max: self.content_buffer_bytes_max.in_memory(),
+            discard_bytes_max: self.discard_bytes_max.0,
+            chunk_overhead_bytes_max: self.chunk_overhead_bytes_max.in_memory(),
+            queue_jobs_max: self.queue_jobs_max,
+            requests_per_connection_max: self.requests_per_connection_max,
+            head_time_max: self.head_seconds_max.0,
+            content_time_max: self.content_seconds_max.0,
+            idle_time_max: self.idle_seconds_max.0,
+            write_time_max: self.write_seconds_max.0,
+            transfer_bytes_per_second_min: self.transfer_bytes_per_second_min.0,
+            linger_time_max: self.linger_seconds_max.0,
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! What is printed instead of serving: completions, the manual page, the settings in effect.
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+
+use super::file::Setting;
+use super::flags::{ENVIRONMENT_PREFIX, NO_SETTINGS, Print};
+
+/// A text that is made from the definition of the flags.
+pub(super) fn generated(what: &Print, mut command: Command) -> String {
+    let mut text = Vec::new();
+    match what {
+        Print::Completions { shell } => {
+            let name = command.get_name().to_owned();
+            clap_complete::generate(*shell, &mut command, name, &mut text);
+        }
+        // Writing to memory cannot fail.
+        Print::Man => clap_mangen::Man::new(command).render(&mut text).unwrap_or_default(),
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The settings in effect, as a file that says the same; each with where it is from.
+pub(super) fn effective(command: &Command, matches: &ArgMatches, settings: &[Setting]) -> String {
+    let mut text = String::new();
+    for arg in command.get_arguments() {
+        let id = arg.get_id().as_str();
+        if NO_SETTINGS.contains(&id) || id == "config" {
+            continue;
+        }
+        let Some(value) = matches.get_raw(id).and_then(|mut values| values.next()) else {
+            text.push_str(&format!("# {id}: as many as there are CPUs\n"));
+            continue;
+        };
+        let place = match matches.value_source(id) {
+            Some(ValueSource::CommandLine) => "command line".to_owned(),
+            Some(ValueSource::EnvVariable) => format!("{ENVIRONMENT_PREFIX}{}", id.to_uppercase()),
+            _ => {
+                let setting = settings.iter().find(|setting| setting.id == id);
+                setting.map_or("default".to_owned(), |setting| setting.place.clone())
+            }
+        };
+        let value = value.to_string_lossy();
+        let bare = value.parse::<i64>().is_ok() || value == "true" || value == "false";
+        let value = if bare { value.into_owned() } else { toml::Value::from(value.as_ref()).to_string() };
+        text.push_str(&format!("{id} = {value} # {}\n", place.escape_debug()));
+    }
+    text
+}
