@@ -21,7 +21,7 @@ pub struct HeadLimits {
 /// Each rule looks at a prefix of the head that ends where the rule is first broken, and the
 /// rules are tried in the order of those ends. So the verdict does not depend on how the bytes
 /// were cut.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeadReader {
     /// No line ends before here, except those counted in `lines`.
     searched: usize,

@@ -418,6 +418,8 @@ fn descriptor_number(descriptor: BorrowedFd<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     #[test]
@@ -472,6 +474,55 @@ mod tests {
         assert_eq!(Arc::strong_count(&before), 1);
         // The first one is kept until it is swept: that its name was taken is unknown.
         assert_eq!(kept.count(), 1);
+    }
+
+    #[test]
+    fn another_device_is_elsewhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = BaseDirectory::open(directory.path()).unwrap();
+        assert!(!base.is_elsewhere(&base.base));
+        assert!(base.is_elsewhere(&Arc::new(OpenFile::new(File::open("/proc").unwrap()))));
+    }
+
+    // rename(2), copy_file_range(2): what a file system says that cannot.
+    #[test]
+    fn what_a_file_system_cannot_do_is_told_from_what_fails() {
+        for (number, unsupported) in [
+            (libc::EINVAL, true),
+            (libc::ENOSYS, true),
+            (libc::EOPNOTSUPP, true),
+            (libc::EIO, false),
+            (libc::EEXIST, false),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(is_unsupported(&error), unsupported, "{error}");
+            assert_eq!(or_unsupported(error).kind() == io::ErrorKind::Unsupported, unsupported);
+        }
+    }
+
+    #[test]
+    fn names_that_are_taken_are_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = BaseDirectory::open(directory.path()).unwrap();
+        let (file, first) = base.stage(None).unwrap();
+        std::fs::create_dir(directory.path().join(format!(".http_server/{}", first.number + 1))).unwrap();
+        let (_, second) = base.stage(None).unwrap();
+        assert_eq!(second.number, first.number + 2);
+        base.publish_new(second, &base.base, c"file").unwrap();
+        let before = base.version(&file).unwrap();
+        let undo = StagedName { undo: Some((0, before.modified)), number: second.number + 1, ..second };
+        std::fs::create_dir(
+            directory
+                .path()
+                .join(".http_server")
+                .join(std::ffi::OsStr::from_bytes(Name::default().staged(undo).to_bytes())),
+        )
+        .unwrap();
+        assert_eq!(base.record_undo(c"", &file, before).unwrap().number, undo.number + 1);
+        // Any other error is the answer, and not a reason to go on.
+        std::fs::remove_dir_all(directory.path().join(".http_server")).unwrap();
+        assert_eq!(base.stage(None).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(base.record_undo(c"", &file, before).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
