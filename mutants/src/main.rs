@@ -6,6 +6,7 @@
 
 mod checks;
 mod mutant;
+mod page;
 mod switch;
 mod tree;
 

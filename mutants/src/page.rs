@@ -56,7 +56,8 @@ pub fn write(workspace: &Path, mutants: &[Mutant], outcome: impl Fn(&Mutant) -> 
 /// The page with other rows below a table's head.
 fn replaced(page: &str, head: &str, rows: &str) -> String {
     let start = page.find(&format!("\n{head}")).expect("a table") + 1 + head.len();
-    let old: usize = page[start..].split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
+    let old: usize =
+        page[start..].split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
     format!("{}{rows}{}", &page[..start], &page[start + old..])
 }
 
