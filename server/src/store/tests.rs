@@ -119,7 +119,7 @@ fn expected(files: &[&str]) -> BTreeMap<String, String> {
 /// A FIFO or a device.
 fn make_node(path: &Path, kind: libc::mode_t, device: libc::dev_t) -> io::Result<()> {
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
-    crate::sys::file::make_node(&path, kind | 0o600, device)
+    crate::store::base_directory::make_node(&path, kind | 0o600, device)
 }
 
 fn listing(base: &Path) -> Vec<String> {
