@@ -124,7 +124,7 @@ type Step = ControlFlow<Next>;
 
 impl<S> Resting<S> {
     /// The session again; nothing is there to be received as far as it knows.
-    pub fn wake<D: Directory>(self, peer: SocketAddr) -> Session<S, D> {
+    pub fn wake<D: Directory>(self, peer: Peer) -> Session<S, D> {
         let Resting { socket, connection } = self;
         Session { readable: false, ..Session::new(socket, peer, connection.wake()) }
     }
