@@ -1,6 +1,9 @@
 //! One line on stderr for each request, that never holds a request up.
 #![expect(clippy::panic, reason = "a helper of tests fails the test that it helps")]
 
+use std::fs;
+use std::path::Path;
+
 use tests::{Server, Stderr, eventually, exchange, request};
 
 /// What the server writes for so many requests. It may write behind its answers, not more than one line each.
@@ -123,4 +126,75 @@ fn a_reader_that_never_comes_holds_nothing_up() {
     server.connect().expect_alive();
     server.signal("TERM");
     assert_eq!(server.expect_exit().code(), Some(0));
+}
+
+/// What a file holds once it has so many lines.
+#[track_caller]
+fn file(path: &Path, lines: usize) -> String {
+    let read = || fs::read_to_string(path).unwrap_or_default();
+    eventually("each request has its line", || read().lines().count() >= lines);
+    read()
+}
+
+#[test]
+fn each_format_says_what_its_readers_expect() {
+    let request =
+        "GET /echo/a%22b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\"x\r\nUser-Agent: agent/1 \u{ff}\r\n\r\n";
+    let request: Vec<u8> = request.chars().map(|character| character as u8).collect();
+    for (format, begin, end) in [
+        ("short", "127.0.0.1:", "ms"),
+        ("common", "127.0.0.1 - - [", "+0000] \"GET /echo/a%22b HTTP/1.1\" 200 3"),
+        ("combined", "127.0.0.1 - - [", "\" 200 3 \"http://r/\\x22x\" \"agent/1 \\xff\""),
+        ("json", "{\"time\":\"2", ",\"referrer\":\"http://r/\\\\x22x\",\"user_agent\":\"agent/1 \\\\xff\"}"),
+    ] {
+        let server = Server::start(&["--log-format", format]);
+        let mut client = server.connect();
+        client.send(&request);
+        assert_eq!(client.answer("GET").status, 200);
+        let log = log(server, 1);
+        assert!(log.starts_with(begin) && log.trim_end().ends_with(end), "{format}: {log}");
+    }
+}
+
+#[test]
+fn a_file_takes_the_lines_and_is_begun_anew_on_sighup() {
+    let home = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let (path, old) = (home.path().join("access.log"), home.path().join("access.log.1"));
+    let server = Server::start(&["--log-format", "common", "--log-file", path.to_str().unwrap_or_default()]);
+    exchange(&server, "GET /echo/one", "");
+    assert!(file(&path, 1).contains("\"GET /echo/one HTTP/1.1\" 200 3"));
+    fs::rename(&path, &old).unwrap_or_else(|error| panic!("{error}"));
+    server.signal("HUP");
+    eventually("the file is there again", || path.exists());
+    exchange(&server, "GET /echo/two", "");
+    assert!(file(&path, 1).contains("/echo/two"));
+    assert_eq!(file(&old, 1).lines().count(), 1);
+    // Nothing of it is on stderr.
+    assert_eq!(server.stop(), "");
+}
+
+#[test]
+fn a_file_that_cannot_be_had_ends_the_start_with_what_to_do() {
+    let home = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let path = home.path().join("missing").join("access.log");
+    let output = std::process::Command::new(tests::binary())
+        .args(["--port=0", "--log-file"])
+        .args([&path, &home.path().join("data")])
+        .output()
+        .unwrap_or_else(|error| panic!("{error}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), stderr.lines().count()), (Some(1), 1), "{stderr}");
+    assert!(stderr.contains("cannot append to the log") && stderr.contains("--log-file"), "{stderr}");
+    assert!(!home.path().join("data").exists(), "the directory was made");
+}
+
+/// Lines that cannot be written are lost, and requests go on; it is said once.
+#[test]
+fn a_full_disk_costs_lines_and_is_said_once() {
+    let server = Server::start(&["--log-file", "/dev/full"]);
+    for _ in 0..3 {
+        exchange(&server, "GET /echo/a", "");
+    }
+    eventually("it is said", || server.stderr().contains("the log cannot be written"));
+    assert_eq!(server.stop().lines().count(), 1);
 }

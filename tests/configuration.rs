@@ -67,6 +67,7 @@ fn another(id: &str, value: &str) -> String {
     match (id, value.trim_matches('"')) {
         ("bind", _) => "127.0.0.2".to_owned(),
         ("durability", _) => "cache".to_owned(),
+        ("log_format", _) => "json".to_owned(),
         (_, "false") => "true".to_owned(),
         // Little enough for every bound, and enough for those that others depend on.
         (_, value) if value.ends_with("iB") => "20KiB".to_owned(),

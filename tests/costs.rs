@@ -68,7 +68,7 @@ fn the_core_at_work() {
     };
     let now = SystemClock::new(SystemClock::origin()).now();
     let mut connection = Connection::new(Arc::new(Limits::default()), &now);
-    let mut output = Output { bytes: Vec::new(), answered: None };
+    let mut output = Output::default();
     for _ in 0..count.parse::<u64>().unwrap() / in_one {
         output.clear();
         let mut want = connection.advance(Input::Bytes(&input), &now, &mut output);

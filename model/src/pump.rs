@@ -71,7 +71,7 @@ impl<F: Files> Pump<F> {
     /// A new connection at time 0.
     pub fn new(files: F, limits: Arc<Limits>) -> Pump<F> {
         let now = Now::new(Instant::default(), 0);
-        let unsent = Output { bytes: Vec::new(), answered: Some(Vec::new()) };
+        let unsent = Output { bytes: Vec::new(), answered: Some(Vec::new()), ..Output::default() };
         let connection = Connection::new(limits, &now);
         Pump { files, connection, now, sent: Vec::new(), unsent, operations: Some(Vec::new()), end: None }
     }

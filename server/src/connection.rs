@@ -24,6 +24,7 @@ mod head;
 mod memory;
 mod outcome;
 mod quiet;
+mod record;
 mod unread;
 
 use std::mem;
@@ -36,7 +37,6 @@ use crate::api::route::Action;
 use crate::clock::{Instant, Now};
 use crate::http::head::HeadReader;
 use crate::http::rejection::Rejection;
-use crate::http::status::Status;
 use crate::limits::Limits;
 use crate::store::operation::{Mode, Operation, Outcome};
 use crate::store::path::FilePath;
@@ -46,6 +46,7 @@ use file::Sending;
 #[cfg(feature = "verification")]
 pub use memory::Memory;
 pub use quiet::Quiet;
+pub use record::{Answered, Recorded, Words};
 use unread::Unread;
 
 /// What can happen to a connection.
@@ -95,6 +96,8 @@ pub struct Output {
     pub bytes: Vec<u8>,
     /// Requests that have been answered; nothing is recorded where this is `None`.
     pub answered: Option<Vec<Answered>>,
+    /// How much of the words of a request is recorded with it.
+    pub recorded: Recorded,
 }
 
 impl Output {
@@ -105,19 +108,6 @@ impl Output {
             answered.clear();
         }
     }
-}
-
-/// One request and its answer, for the access log.
-#[derive(Debug)]
-pub struct Answered {
-    /// The request line as it came, without its line end; empty where none was understood.
-    pub request_line: Vec<u8>,
-    /// The answer's status.
-    pub status: Status,
-    /// Bytes of the answer's content.
-    pub content_bytes: u64,
-    /// When the request's first byte was seen.
-    pub begun: Instant,
 }
 
 /// Bytes of output after which a connection wants them sent before it answers the next request:

@@ -1,6 +1,8 @@
 //! Sockets, threads and time: what makes connections happen. [`server::Server`] is the whole of it.
 
+pub mod admin;
 pub mod deadlines;
+pub mod errors;
 pub mod event_loop;
 pub mod listeners;
 pub mod log;
@@ -12,3 +14,4 @@ pub mod session;
 mod simulated;
 pub mod slots;
 pub mod socket_file;
+pub mod watch;

@@ -36,6 +36,9 @@ fn serve(options: Options) -> ExitCode {
         }
     };
     show(&start_line(&base_directory, server.endpoints(), threads));
+    if let Some(address) = server.admin() {
+        show(&format!("http_server: health and metrics on http://{address}\n"));
+    }
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

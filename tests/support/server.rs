@@ -19,6 +19,7 @@ use crate::{Client, PATIENCE, am_root, binary};
 pub struct Server {
     child: Child,
     start_line: String,
+    lines: Mutex<Receiver<String>>,
     address: SocketAddr,
     // A handle each, so that a server started again finds what the first one left.
     home: Arc<TempDir>,
@@ -115,16 +116,18 @@ impl Server {
         if stderr == Stderr::Read {
             keep(child.stderr.take().expect("stderr is a pipe"), Arc::clone(&kept));
         }
-        let lines = lines(child.stdout.take().expect("stdout is a pipe"));
+        let child_stdout = child.stdout.take().expect("stdout is a pipe");
         let mut server = Server {
             child,
             start_line: String::new(),
+            lines: Mutex::new(lines(child_stdout)),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             home,
             directory,
             stderr: kept,
         };
-        server.start_line = match lines.recv_timeout(PATIENCE) {
+        let first = server.lines.lock().expect("nobody panics with it").recv_timeout(PATIENCE);
+        server.start_line = match first {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => {
                 panic!("the server says nothing\n{}", server.stderr())
@@ -141,6 +144,13 @@ impl Server {
     /// The first line of its stdout.
     pub fn start_line(&self) -> &str {
         &self.start_line
+    }
+
+    /// The next line of its stdout.
+    #[track_caller]
+    pub fn next_line(&self) -> String {
+        let lines = self.lines.lock().expect("nobody panics with it");
+        lines.recv_timeout(PATIENCE).expect("the server says more")
     }
 
     /// Its process.

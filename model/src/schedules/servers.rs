@@ -83,6 +83,7 @@ impl Server {
             addresses: Arc::clone(&server.addresses),
             limits: Arc::new(Limits::default()),
             log: Lines::none(),
+            figures: None,
             grace: Duration::from_secs(1),
             event_loop: 0,
         };

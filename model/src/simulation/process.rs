@@ -146,6 +146,7 @@ impl Simulation {
                 addresses: Arc::clone(&process.addresses),
                 limits: Arc::clone(&limits),
                 log: Lines::none(),
+                figures: None,
                 grace: GRACE,
                 event_loop,
             };

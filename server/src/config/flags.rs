@@ -10,9 +10,10 @@ use clap_complete::Shell;
 use super::UsageError;
 use super::values::{
     Bytes, COUNT_MAX, MEMORY_BYTES_MAX, SECONDS_MIN, Seconds, THREADS_MAX, bytes, count, durability,
-    endpoint, mode, seconds, threads,
+    endpoint, log_format, mode, seconds, threads,
 };
 use http_server::driver::listeners::{Endpoint, Wanted};
+use http_server::driver::log::Format;
 use http_server::driver::server::Options;
 use http_server::limits::{HEAD_FIELDS_CEILING, Limits};
 use http_server::store::Durability;
@@ -64,10 +65,21 @@ pub(super) struct CommandLine {
     /// After SIGTERM or SIGINT, finish what is under way for this long; then cut it off
     #[arg(long, value_name = "SECONDS", default_value_t = Seconds::whole(10), value_parser = seconds(0.0))]
     grace: Seconds,
-    /// Write no access log to stderr
+    /// Write no access log
     #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true)]
     quiet: bool,
+    /// How the access log is written: short (address, request line, status, bytes, duration), common (the
+    /// Common Log Format), combined (the same with Referer and User-Agent), json (an object in each line)
+    #[arg(long, value_name = "FORMAT", default_value = "short", value_parser = log_format())]
+    log_format: Format,
+    /// Append the access log to this file, and begin it anew on SIGHUP; else it goes to stderr
+    #[arg(long, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+    /// Answer /healthz, /readyz and /metrics (for Prometheus) here, such as on 127.0.0.1:9100; port 0 takes
+    /// a free one and prints it. Whoever reaches it may read them
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
     /// What an acknowledged write survives: a power cut, or the death of the process alone
     #[arg(long, value_name = "LEVEL", default_value = "disk", value_parser = durability())]
     durability: Durability,
@@ -126,6 +138,10 @@ impl CommandLine {
         let base_directory = self.base_directory.ok_or_else(|| {
             UsageError("no base directory: `http_server <BASE_DIRECTORY>` serves one".to_owned())
         })?;
+        if self.quiet && self.log_file.is_some() {
+            let reason = "--quiet writes no access log, --log-file says where it goes: leave out one of them";
+            return Err(UsageError(reason.to_owned()));
+        }
         let address = SocketAddr::new(self.bind, self.port);
         let mut endpoints = self.listen;
         if chosen("bind") || chosen("port") {
@@ -139,6 +155,9 @@ impl CommandLine {
             workers: self.pool,
             grace: self.grace.0,
             quiet: self.quiet,
+            log_format: self.log_format,
+            log_file: self.log_file,
+            admin: self.admin,
             durability: self.durability,
             follow_symlinks: self.follow_symlinks,
             limits: self.limits.limits()?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::values::{Bytes, Seconds};
 use super::*;
 use http_server::driver::listeners::Endpoint;
+use http_server::driver::log::Format;
 use http_server::limits::{HEAD_FIELDS_CEILING, Limits};
 use http_server::store::Durability;
 
@@ -88,6 +89,7 @@ fn without_flags_the_defaults_hold() {
     assert_eq!(options.workers, 32);
     assert_eq!(options.grace, Duration::from_secs(10));
     assert!(!options.quiet);
+    assert_eq!((options.log_format, options.log_file), (Format::Short, None));
     assert_eq!(options.durability, Durability::Disk);
     assert_eq!(options.limits, Limits::default());
 }
@@ -108,6 +110,21 @@ fn each_flag_reaches_its_field() {
     assert_eq!(options.grace, Duration::from_millis(250));
     assert!(options.quiet);
     assert_eq!(options.durability, Durability::Cache);
+}
+
+#[test]
+fn the_log_has_a_format_and_a_place() {
+    for (name, format) in [
+        ("short", Format::Short),
+        ("common", Format::Common),
+        ("combined", Format::Combined),
+        ("json", Format::Json),
+    ] {
+        assert_eq!(options(&["--log-format", name]).log_format, format);
+    }
+    assert_eq!(options(&["--log-file", "a b"]).log_file, Some(PathBuf::from("a b")));
+    assert!(refused(&["http_server", "data", "--log-format", "long"]).contains("combined"));
+    assert!(refused(&["http_server", "data", "--quiet", "--log-file", "a"]).contains("leave out one"));
 }
 
 #[test]

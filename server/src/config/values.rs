@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 
 use http_server::driver::listeners::Endpoint;
+use http_server::driver::log::Format;
 use http_server::store::Durability;
 
 /// More threads than this are a slip of the keyboard, and starting them would fail half-way.
@@ -35,6 +36,15 @@ pub(super) fn durability() -> impl TypedValueParser<Value = Durability> {
     PossibleValuesParser::new(["disk", "cache"]).map(|level| match level.as_str() {
         "cache" => Durability::Cache,
         _ => Durability::Disk,
+    })
+}
+
+pub(super) fn log_format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["short", "common", "combined", "json"]).map(|format| match format.as_str() {
+        "common" => Format::Common,
+        "combined" => Format::Combined,
+        "json" => Format::Json,
+        _ => Format::Short,
     })
 }
 

@@ -1,10 +1,11 @@
 //! One request and its answer: what has to be remembered of the one to write the other.
 
-use super::{Answered, Output};
+use super::{Answered, Output, Words};
 use crate::api::entity_tag::Tag;
 use crate::api::reply::{About, Reply};
 use crate::clock::{Instant, Now};
 use crate::http::date::HttpDate;
+use crate::http::rejection::Rejection;
 use crate::http::request::Request;
 use crate::http::request_line::{self, Method};
 use crate::http::response::{ContentRange, Persistence, ResponseHead};
@@ -22,8 +23,11 @@ pub(super) struct Exchange {
     /// The peer wants to keep the connection.
     pub(super) persistent: bool,
     begun: Instant,
-    /// For the access log; empty where there is none.
-    line: Vec<u8>,
+    /// Nothing where no request was understood.
+    method: Option<Method>,
+    words: Words,
+    /// Why it is refused before anybody asks what it wants, if so.
+    pub(super) rejection: Option<Rejection>,
 }
 
 impl Exchange {
@@ -34,7 +38,9 @@ impl Exchange {
             http10: request.version == request_line::Version::Http10,
             persistent: request.persistent,
             begun,
-            line: line_to_record(request.line, output),
+            method: Some(request.method),
+            words: Words::of(request, output.recorded),
+            rejection: None,
         }
     }
 
@@ -49,7 +55,9 @@ impl Exchange {
             http10: false,
             persistent: false,
             begun,
-            line: line_to_record(line, output),
+            method: None,
+            words: Words::of_line(line, output.recorded),
+            rejection: None,
         }
     }
 
@@ -117,11 +125,13 @@ impl Exchange {
         .write(&mut output.bytes);
     }
 
-    /// Notes the answer for the access log.
+    /// Notes the answer for the access log and the figures.
     pub(super) fn record(self, status: Status, content_bytes: u64, output: &mut Output) {
         if let Some(answered) = &mut output.answered {
             answered.push(Answered {
-                request_line: self.line,
+                method: self.method,
+                words: self.words,
+                rejection: self.rejection,
                 status,
                 content_bytes: if self.head_only { 0 } else { content_bytes },
                 begun: self.begun,
@@ -147,10 +157,4 @@ pub(super) struct FileHead<'a> {
     pub(super) version: Option<Version>,
     pub(super) content_range: Option<&'a ContentRange>,
     pub(super) fields: &'a [(&'a str, &'a str)],
-}
-
-/// One allocation a request, and only while there is an access log: the answer may come long
-/// after the bytes of the head are gone.
-fn line_to_record(line: &[u8], output: &Output) -> Vec<u8> {
-    if output.answered.is_some() { line.to_vec() } else { Vec::new() }
 }

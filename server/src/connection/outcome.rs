@@ -140,12 +140,13 @@ impl Connection {
     /// Refuses what came, whether or not it was a request.
     pub(super) fn reject(
         &mut self,
-        exchange: Exchange,
+        mut exchange: Exchange,
         rejection: Rejection,
         now: &Now,
         output: &mut Output,
     ) -> Want {
         let reply = reply::refusal(rejection.status(), rejection.reason());
+        exchange.rejection = Some(rejection);
         if bug("malformed_request_keeps_the_connection") {
             exchange.reply(&reply, true, now, output);
             self.state = between_requests(now);

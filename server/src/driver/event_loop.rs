@@ -10,17 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deadlines::Deadlines;
-use super::log::Lines;
+use super::log::{Format, Lines};
 use super::network::{Accepted, Event, Network, Peer};
 use super::pool::{Done, Job};
 use super::session::{Common, Next, Occasion, RECEIVE_BYTES_MAX, Session};
 use super::slots::{Slots, Token};
+use super::watch;
 use crate::clock::{Clock, Instant};
 use crate::connection::{Connection, Output};
 use crate::limits::Limits;
 use crate::seeded::bug;
 use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
+use crate::shared::figures::Figures;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
 use crate::store::Store;
@@ -66,6 +68,8 @@ pub struct Parts<N, D: Directory, C> {
     pub limits: Arc<Limits>,
     /// The access log.
     pub log: Lines,
+    /// What is counted, where somebody asks for it.
+    pub figures: Option<Arc<Figures>>,
     /// How long to wait for what is under way when the server ends.
     pub grace: Duration,
     /// Which event loop it is.
@@ -128,20 +132,27 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             addresses,
             limits,
             log,
+            figures,
             grace,
             event_loop,
         } = parts;
-        let answered = log.are_kept().then(Vec::new);
+        let recorded = log.format().map(Format::recorded);
+        let output = Output {
+            bytes: Vec::new(),
+            answered: (recorded.is_some() || figures.is_some()).then(Vec::new),
+            recorded: recorded.unwrap_or_default(),
+        };
         let common = Common {
             network,
             store,
             queue,
             limits,
             log,
+            figures,
             event_loop,
             now: clock.now(),
             received: vec![0; RECEIVE_BYTES_MAX].into_boxed_slice(),
-            output: Output { bytes: Vec::new(), answered },
+            output,
         };
         EventLoop {
             common,
@@ -176,10 +187,10 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             self.close_all();
         }
         if self.end.is_some() && self.sessions.is_empty() {
-            self.common.log.hand_over();
+            self.common.log.hand_over(&self.common.now);
             return Turn::Ended;
         }
-        self.common.log.flush(self.common.now.instant);
+        self.common.log.flush(&self.common.now);
         Turn::Continue
     }
 
@@ -312,6 +323,11 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
                     self.ready.push(token);
                 }
                 place.let_rest();
+                let rests = place.is_resting();
+                let rested = mem::replace(&mut place.rested, rests);
+                if rests != rested {
+                    common.count(|figures| watch::rests(figures, rests));
+                }
             }
         }
         self.log_answered(peer);
@@ -324,14 +340,18 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         };
         // Read once more, and only for the log: most requests are answered in the turn that they
         // came in, and would all have taken no time.
-        let now = self.clock.now().instant;
+        let now = self.clock.now();
         for answered in answered.drain(..) {
-            self.common.log.answered(peer, &answered, now);
+            if let Some(figures) = &self.common.figures {
+                watch::count(figures, &answered, now.instant);
+            }
+            self.common.log.answered(peer, &answered, &now);
         }
     }
 
     fn close(&mut self, token: Token) {
         let Some(mut place) = self.sessions.remove(token) else { return };
+        self.common.count(|figures| watch::closed(figures, place.counted, place.rested));
         if let Some(session) = place.session() {
             session.close(token, &mut self.common);
         }
@@ -342,9 +362,11 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     fn try_count(&self, address: Option<IpAddr>) -> bool {
         // The address first: whoever is beyond its own bound takes nobody's place, not even for a moment.
         if address.is_some_and(|address| !self.addresses.try_enter(address)) {
+            self.common.count(|figures| figures.refused_for_address.add(1));
             return false;
         }
         let counted = self.connections.try_enter();
+        self.common.count(|figures| watch::admitted(figures, counted));
         if let Some(address) = address.filter(|_| !counted) {
             self.addresses.leave(address);
         }
@@ -439,11 +461,13 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
 
     /// With no descriptor left for it, one connection is told why; the others wait.
     fn refuse_one(&mut self) {
+        self.common.count(|figures| figures.refused_for_descriptors.add(1));
         let limits = Arc::clone(&self.common.limits);
         let (_, _) = Connection::refused(limits, &self.common.now, &mut self.common.output);
         self.common.network.refuse_one(&self.common.output.bytes);
         self.common.output.clear();
-        self.common.log.noted("descriptors or memory are used up: no new connections for a moment");
+        let note = "descriptors or memory are used up: no new connections for a moment";
+        self.common.log.noted(note, &self.common.now);
     }
 
     /// Connections that the kernel has accepted were promised to be served.

@@ -1,17 +1,20 @@
 //! The threads of the server, from its start to its end: [`Server`].
 
-use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use super::admin::{self, Pages, Watched};
+use super::errors::{RunError, StartError};
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
-use super::listeners::{Endpoint, ListenError, Listeners, Wanted};
-use super::log::{Lines, Log};
+use super::listeners::{Endpoint, Listeners, Wanted};
+use super::log::{Format, Lines, Log, LogFile, Reopening};
 use super::network::SystemNetwork;
 use super::pool::{self, Job};
 use super::socket_file::SocketFile;
@@ -19,11 +22,11 @@ use crate::clock::SystemClock;
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
+use crate::shared::figures::Figures;
 use crate::shared::kept::Kept;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
-use crate::store::base_directory::{BaseDirectory, OpenError, OpenFile};
-use crate::store::operation::{StoreError, StoreErrorKind};
+use crate::store::base_directory::{BaseDirectory, OpenFile};
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
@@ -56,6 +59,12 @@ pub struct Options {
     pub grace: Duration,
     /// Whether to keep no access log.
     pub quiet: bool,
+    /// How the access log is written.
+    pub log_format: Format,
+    /// The file that it is appended to; stderr where there is none.
+    pub log_file: Option<PathBuf>,
+    /// Where whoever watches the server is answered; nowhere where there is none.
+    pub admin: Option<SocketAddr>,
     /// How much an acknowledged write survives.
     pub durability: Durability,
     /// Reads follow symbolic links that stay inside the base directory.
@@ -67,6 +76,7 @@ pub struct Options {
 /// A server that runs.
 pub struct Server {
     endpoints: Vec<Endpoint>,
+    admin: Option<SocketAddr>,
     store: Arc<Store<BaseDirectory>>,
     kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
@@ -90,7 +100,9 @@ impl Server {
         // Before the directory, where opening it would sweep away what another server is about.
         let listeners = Listeners::open(&options.listen, event_loops).map_err(StartError::Listen)?;
         let Listeners { endpoints, of_event_loops: listeners, files } = listeners;
-        let own = own_descriptors(event_loops, endpoints.len(), workers);
+        let log = open_log(&options)?;
+        let own = own_descriptors(event_loops, endpoints.len(), workers)
+            + options.admin.map_or(0, |_| admin::DESCRIPTORS_MAX);
         let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
         let spare = usize::try_from(descriptors).unwrap_or(usize::MAX);
@@ -114,7 +126,6 @@ impl Server {
             .map_err(system("epoll_create"))?;
 
         let thread = system("thread");
-        let log = (!options.quiet).then(|| Log::start(io::stderr())).transpose().map_err(&thread)?;
         let recipients = Arc::clone(&posts);
         let deliver = move |event_loop: usize, done| {
             if let Some(post) = recipients.get(event_loop) {
@@ -125,6 +136,20 @@ impl Server {
         let connections = Arc::new(BoundedCount::new(limits.connections_max));
         let addresses = Arc::new(AddressCounts::new(limits.connections_per_address_max));
         let origin = SystemClock::origin();
+        let draining = Arc::new(AtomicBool::new(false));
+        let figures: Vec<Arc<Figures>> =
+            options.admin.iter().flat_map(|_| 0..event_loops).map(|_| Arc::default()).collect();
+        let admin = options.admin.map(|address| {
+            let watched = Watch {
+                store: Arc::clone(&store),
+                queue: Arc::clone(&queue),
+                dropped: log.as_ref().map(Log::dropped).unwrap_or_default(),
+            };
+            let (figures, draining) = (figures.clone(), Arc::clone(&draining));
+            admin::start(address, Pages { figures, watched: Box::new(watched), draining })
+                .map_err(|source| StartError::Admin { address, source })
+        });
+        let admin = admin.transpose()?;
         let event_loops = networks
             .into_iter()
             .enumerate()
@@ -139,6 +164,7 @@ impl Server {
                     addresses: Arc::clone(&addresses),
                     limits: Arc::clone(&limits),
                     log: log.as_ref().map_or_else(Lines::none, Log::lines),
+                    figures: figures.get(event_loop).cloned(),
                     grace: options.grace,
                     event_loop,
                 };
@@ -153,19 +179,24 @@ impl Server {
             .name("sweeper".to_owned())
             .spawn(move || sweep(&to_sweep, &connections, spare))
             .map_err(&thread)?;
-        let recipients = Arc::clone(&posts);
+        let (recipients, reopening) = (Arc::clone(&posts), log.as_ref().map(Log::reopening));
         thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || obey(&signals, &recipients, files))
+            .spawn(move || obey(&signals, &recipients, files, reopening.as_ref(), &draining))
             .map_err(&thread)?;
         // That there is no service manager, or none that listens, is no reason not to serve.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Server { endpoints, store, kept, queue, posts, event_loops, workers, log })
+        Ok(Server { endpoints, admin, store, kept, queue, posts, event_loops, workers, log })
     }
 
     /// Where it listens.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// Where whoever watches it is answered.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// Waits until a signal has ended it.
@@ -205,6 +236,31 @@ impl Server {
             log.finish(LOG_TIME_MAX);
         }
         result
+    }
+}
+
+/// What there is to know of the server beside its event loops.
+struct Watch {
+    store: Arc<Store<BaseDirectory>>,
+    queue: Arc<Queue<Job<BaseDirectory>>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Watched for Watch {
+    fn refuses_work(&self) -> Option<&'static str> {
+        self.store.refuses_appends().then_some("appends are refused until the next start: a sync has failed")
+    }
+
+    fn waiting_jobs(&self) -> u64 {
+        self.queue.waiting() as u64
+    }
+
+    fn syncs(&self) -> u64 {
+        self.store.syncs_made()
+    }
+
+    fn dropped_lines(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -258,12 +314,19 @@ fn run_event_loop(
 }
 
 /// The first signal to end lets the server finish what is under way, the second does not.
-fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>) {
+fn obey(
+    signals: &Signals,
+    posts: &[Post],
+    files: Vec<SocketFile>,
+    log: Option<&Reopening>,
+    draining: &AtomicBool,
+) {
     let mut files = Some(files);
     while let Ok(signal) = signals.wait() {
         match signal {
-            Signal::Reload => reload(),
+            Signal::Reload => reload(log),
             Signal::End if files.is_some() => {
+                draining.store(true, Ordering::Relaxed);
                 let _ = sd_notify::notify(&[NotifyState::Stopping]);
                 // While their sockets listen: who has come by then is still served.
                 files = None;
@@ -277,9 +340,12 @@ fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>) {
 }
 
 /// Reads again what may have changed.
-fn reload() {
+fn reload(log: Option<&Reopening>) {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+    }
+    if let Some(log) = log {
+        log.ask();
     }
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
@@ -300,6 +366,19 @@ fn sweep(kept: &Kept<OpenFile>, connections: &BoundedCount, descriptors: usize) 
         }
         kept.sweep();
     }
+}
+
+fn open_log(options: &Options) -> Result<Option<Log>, StartError> {
+    let log = match &options.log_file {
+        _ if options.quiet => return Ok(None),
+        None => Log::start(options.log_format, io::stderr()),
+        Some(path) => {
+            let file = LogFile::open(path.clone())
+                .map_err(|source| StartError::Log { path: path.clone(), source })?;
+            Log::start_apart(options.log_format, file, io::stderr())
+        }
+    };
+    log.map(Some).map_err(system("thread"))
 }
 
 /// How many files may stay open: half of what is left where each connection has a file of its own,
@@ -338,86 +417,6 @@ fn bounded(mut limits: Limits, descriptors: u64, own: usize) -> Limits {
 
 fn system(call: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::System { call, source }
-}
-
-/// Why a server did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// A place cannot be listened on.
-    Listen(ListenError),
-    /// The base directory cannot be served.
-    BaseDirectory(OpenError),
-    /// What a server left there that died cannot be undone, or it does not keep what is promised.
-    Recovery(PathBuf, StoreError),
-    /// The system refused something that it should not.
-    System {
-        /// The call.
-        call: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen(error) => error.fmt(formatter),
-            StartError::BaseDirectory(error) => error.fmt(formatter),
-            StartError::Recovery(path, error) if error.kind == StoreErrorKind::TimesCutShort => {
-                write!(
-                    formatter,
-                    "cannot serve {path:?}: its file system does not keep modification times exactly, \
-                     which tell versions of a file apart; name a directory on another one"
-                )
-            }
-            StartError::Recovery(path, error) => {
-                write!(
-                    formatter,
-                    "cannot serve {path:?}: what an earlier server left unfinished there cannot be undone: \
-                     {error}; look at the file system that it is on"
-                )
-            }
-            StartError::System { call, source } => write!(formatter, "cannot start: {call}: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StartError::Listen(error) => Some(error),
-            StartError::System { source, .. } => Some(source),
-            StartError::BaseDirectory(error) => Some(error),
-            StartError::Recovery(_, error) => Some(error),
-        }
-    }
-}
-
-/// Why a server ended, though no signal told it to.
-#[derive(Debug)]
-pub enum RunError {
-    /// An event loop could not go on.
-    EventLoop(io::Error),
-    /// A thread broke one of its own rules.
-    Panic,
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RunError::EventLoop(error) => write!(formatter, "an event loop could not go on: {error}"),
-            RunError::Panic => formatter.write_str("a thread panicked"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            RunError::EventLoop(error) => Some(error),
-            RunError::Panic => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct Session<S, D: Directory> {
     held_inode: u64,
     held_bytes: u64,
     duty: Duty,
+    /// When the last job was handed over.
+    handed_over: Instant,
     /// Output for which there was no room; without memory while there is none.
     unsent: Vec<u8>,
     /// How much of it has been sent since.
@@ -146,6 +148,7 @@ impl<S, D: Directory> Session<S, D> {
             held_inode: 0,
             held_bytes: 0,
             duty: Duty::Receive,
+            handed_over: Instant::default(),
             unsent: Vec::new(),
             unsent_from: 0,
             pace: None,
@@ -348,6 +351,7 @@ impl<S, D: Directory> Session<S, D> {
     {
         match common.network.receive(&self.socket, &mut common.received) {
             Ok(count) => {
+                common.count(|figures| figures.received.add(count as u64));
                 // epoll(7): fewer bytes than there was room for, and all that was there is taken.
                 self.readable = count > 0 && (self.ending || count == common.received.len());
                 Continue(Some(count))
@@ -385,9 +389,11 @@ impl<S, D: Directory> Session<S, D> {
         use Operation::{Delete, Open, Stage, Store};
         let begins = matches!(task, Task::Run(Open(..) | Stage(_) | Store(..) | Delete(..)));
         let held = std::mem::replace(&mut self.held, Held::Nothing);
+        self.handed_over = common.now.instant;
         match common.push(token, task, held, begins) {
             Ok(()) => Break(Next::Wait),
             Err(job) => {
+                common.count(|figures| figures.refused_jobs.add(1));
                 self.held = job.held;
                 let Task::Run(_) = job.task else { return Break(Next::Close) };
                 // A failure leaves nothing held.
@@ -400,6 +406,7 @@ impl<S, D: Directory> Session<S, D> {
 
     fn take_back<N>(&mut self, token: Token, done: Done<D>, common: &mut Common<N, D>) -> Step {
         self.held = done.held;
+        common.count(|figures| super::watch::job_done(figures, self.handed_over, common.now.instant));
         match (done.result, &self.duty) {
             (Finished::Outcome(outcome), Duty::AwaitOutcome) => self.tell_outcome(token, outcome, common),
             (Finished::Read(Ok(bytes)), Duty::AwaitFile { range, .. }) => {
@@ -421,7 +428,7 @@ impl<S, D: Directory> Session<S, D> {
     fn tell_outcome<N>(&mut self, token: Token, outcome: Outcome, common: &mut Common<N, D>) -> Step {
         match &outcome {
             Outcome::Opened(version) => (self.held_inode, self.held_bytes) = (version.inode, version.length),
-            Outcome::Failed(error) => common.log.failed(self.peer, error),
+            Outcome::Failed(error) => common.log.failed(self.peer, error, &common.now),
             _ => {}
         }
         let want = self.connection.advance(Input::Outcome(outcome), &common.now, &mut common.output);

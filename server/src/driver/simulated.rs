@@ -106,6 +106,7 @@ impl Simulation {
             addresses: Arc::new(AddressCounts::new(limits.connections_per_address_max)),
             limits: Arc::new(limits),
             log: Lines::none(),
+            figures: None,
             grace: Duration::from_secs(10),
             event_loop: 0,
         });

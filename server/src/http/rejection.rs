@@ -77,6 +77,44 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// Each of them, in the order of their numbers.
+    pub const ALL: [Rejection; 34] = [
+        Rejection::BareCarriageReturn,
+        Rejection::BareLineFeed,
+        Rejection::LeadingEmptyLines,
+        Rejection::RequestLineByte,
+        Rejection::RequestLine,
+        Rejection::Method,
+        Rejection::MethodTooLong,
+        Rejection::VersionSyntax,
+        Rejection::Version,
+        Rejection::Target,
+        Rejection::TargetTooLong,
+        Rejection::HeadTooLarge,
+        Rejection::TooManyFields,
+        Rejection::Field,
+        Rejection::FieldRepeated,
+        Rejection::HostMissing,
+        Rejection::HostRepeated,
+        Rejection::Host,
+        Rejection::ContentLength,
+        Rejection::ContentLengthRepeated,
+        Rejection::BothLengths,
+        Rejection::TransferEncoding,
+        Rejection::TransferCodingUnknown,
+        Rejection::TransferEncodingInHttp10,
+        Rejection::ChunkSize,
+        Rejection::ChunkExtension,
+        Rejection::ChunkEnd,
+        Rejection::Trailer,
+        Rejection::ChunkOverhead,
+        Rejection::ContentTooLarge,
+        Rejection::Incomplete,
+        Rejection::HeadTimeout,
+        Rejection::ContentTimeout,
+        Rejection::TooManyConnections,
+    ];
+
     /// The answer's status.
     pub fn status(self) -> Status {
         match self {
@@ -133,5 +171,19 @@ impl Rejection {
             Rejection::ContentTimeout => "the content of the request came too slowly",
             Rejection::TooManyConnections => "too many connections, come back later",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_all() {
+        for (number, rejection) in Rejection::ALL.into_iter().enumerate() {
+            assert_eq!(rejection as usize, number);
+        }
+        // It is the last one.
+        assert_eq!(Rejection::ALL.len(), Rejection::TooManyConnections as usize + 1);
     }
 }

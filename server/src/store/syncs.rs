@@ -37,6 +37,8 @@ pub(super) struct Syncs {
     areas: Rounds<i32>,
     /// One of those has failed.
     area_failed: AtomicBool,
+    /// A figure on which nothing depends: no schedule has to be tried for it.
+    made: std::sync::atomic::AtomicU64,
 }
 
 impl Syncs {
@@ -49,6 +51,7 @@ impl Syncs {
             folders: Rounds::new(),
             areas: Rounds::new(),
             area_failed: AtomicBool::new(false),
+            made: std::sync::atomic::AtomicU64::new(0),
         }
     }
 }
@@ -109,6 +112,7 @@ impl<D: Directory> Store<D> {
             Durability::Cache => Ok(()),
             Durability::Disk if bug("content_not_synced") => Ok(()),
             Durability::Disk => {
+                self.count_sync();
                 self.directory.sync_file(file).map_err(|error| StoreError::failed("fsync", error))
             }
         }
@@ -127,7 +131,10 @@ impl<D: Directory> Store<D> {
         if self.durability == Durability::Cache || bug("names_not_synced") {
             return Ok(());
         }
-        let sync = || self.directory.sync_folder(folder).map_err(number).inspect_err(|_| self.sync_fails());
+        let sync = || {
+            self.count_sync();
+            self.directory.sync_folder(folder).map_err(number).inspect_err(|_| self.sync_fails())
+        };
         let result = match self.directory.folder_key(folder) {
             Ok(key) => self.syncs.folders.join(key, sync),
             // Then it is not shared.
@@ -156,6 +163,7 @@ impl<D: Directory> Store<D> {
         }
         // What a rename takes out of there is a change of both directories.
         let sync = || {
+            self.count_sync();
             self.directory.sync_staged(staged).map_err(number).inspect_err(|_| {
                 if !bug("failed_area_is_not_its_neighbour_s") {
                     self.sync_fails();
@@ -168,6 +176,20 @@ impl<D: Directory> Store<D> {
         })?;
         // Another sync that failed meanwhile may have been about the same name.
         self.refuse_unsynced_area()
+    }
+
+    fn count_sync(&self) {
+        self.syncs.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Calls that put something on stable storage, so far.
+    pub fn syncs_made(&self) -> u64 {
+        self.syncs.made.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Whether appends are refused until the next start, as a sync of a staging directory has failed.
+    pub fn refuses_appends(&self) -> bool {
+        self.syncs.area_failed.load(Ordering::Relaxed)
     }
 
     /// A sync of a directory fails: whoever changed names since it began is not to rely on the next.

@@ -11,6 +11,8 @@ pub(super) struct Place<S, D: Directory> {
     pub(super) peer: Peer,
     /// Whether it is one of the connections that are bounded, or was told that it is one too many.
     pub(super) counted: bool,
+    /// Whether it is counted among those that rest.
+    pub(super) rested: bool,
 }
 
 enum Presence<S, D: Directory> {
@@ -23,7 +25,7 @@ enum Presence<S, D: Directory> {
 
 impl<S, D: Directory> Place<S, D> {
     pub(super) fn new(session: Session<S, D>, counted: bool) -> Place<S, D> {
-        Place { peer: session.peer(), presence: Presence::Awake(Box::new(session)), counted }
+        Place { peer: session.peer(), presence: Presence::Awake(Box::new(session)), counted, rested: false }
     }
 
     /// The session, awake from here on; nothing where it was lost to a panic.
@@ -46,6 +48,11 @@ impl<S, D: Directory> Place<S, D> {
         {
             self.presence = Presence::Resting(session.into_rest());
         }
+    }
+
+    /// Whether nothing is to be done for it.
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.presence, Presence::Resting(_))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -8,6 +8,7 @@ use crate::driver::log::Lines;
 use crate::driver::pool::{Job, Task};
 use crate::driver::slots::Token;
 use crate::limits::Limits;
+use crate::shared::figures::Figures;
 use crate::shared::queue::{Queue, Refused};
 use crate::store::directory::Directory;
 use crate::store::{Held, Store};
@@ -27,6 +28,8 @@ pub struct Common<N, D: Directory> {
     pub limits: Arc<Limits>,
     /// The access log.
     pub log: Lines,
+    /// What is counted, where somebody asks for it.
+    pub figures: Option<Arc<Figures>>,
     /// Which event loop it is.
     pub event_loop: usize,
     /// The time of this turn.
@@ -38,6 +41,13 @@ pub struct Common<N, D: Directory> {
 }
 
 impl<N, D: Directory> Common<N, D> {
+    /// Counts, where somebody asks for it.
+    pub fn count(&self, count: impl FnOnce(&Figures)) {
+        if let Some(figures) = &self.figures {
+            count(figures);
+        }
+    }
+
     /// Lets the pool let go of something.
     pub fn discard(&mut self, token: Token, held: Held<D>) {
         if matches!(held, Held::Nothing) {

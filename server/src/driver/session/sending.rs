@@ -40,6 +40,7 @@ impl<S, D: Directory> Session<S, D> {
         }
         match common.network.send(&self.socket, &self.unsent[self.unsent_from..], false) {
             Ok(count) => {
+                common.count(|figures| figures.sent.add(count as u64));
                 self.unsent_from += if bug("short_send_is_repeated") { count.div_ceil(2) } else { count };
                 self.keep_pace(count, common);
             }
@@ -69,6 +70,7 @@ impl<S, D: Directory> Session<S, D> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => return Break(Next::Close),
         };
+        common.count(|figures| figures.sent.add(count as u64));
         if count == bytes.len() {
             common.output.bytes.clear();
             return Continue(());
@@ -164,6 +166,7 @@ impl<S, D: Directory> Session<S, D> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return self.cut_off(Some(("sendfile", error)), common),
         };
+        common.count(|figures| figures.sent.add(count as u64));
         self.keep_pace(count, common);
         let range = range.start + count as u64..range.end;
         if range.is_empty() {
@@ -204,7 +207,7 @@ impl<S, D: Directory> Session<S, D> {
                 return Break(Next::Close);
             }
             let error = StoreError { kind: StoreErrorKind::InputOutput, call, source: Some(source) };
-            common.log.failed(self.peer, &error);
+            common.log.failed(self.peer, &error, &common.now);
         }
         self.duty = Duty::Close { linger: true };
         Continue(())
