@@ -1,5 +1,6 @@
 //! The settings, from the command line, the environment and a file, read into the server's [`Options`].
 
+mod access;
 mod file;
 mod flags;
 mod print;
@@ -25,7 +26,7 @@ where
     let matches = command.clone().try_get_matches_from(&words)?;
     let command_line = CommandLine::from_arg_matches(&matches)?;
     if let Some(what) = command_line.print() {
-        return Err(Ending::Shown(print::generated(what, command)));
+        return Err(print::generated(what, command).map_or_else(Ending::Refused, Ending::Shown));
     }
     let Some(path) = &command_line.config else {
         return finish(command_line, || print::effective(&command, &matches, &[]));
@@ -33,7 +34,7 @@ where
     let settings = file::read(path, &command).map_err(Ending::Refused)?;
     // What the file says takes the place of the defaults, and so comes behind all else.
     let command = settings.iter().fold(command, |command, setting| {
-        command.mut_arg(&setting.id, |arg| arg.default_value(setting.value.clone()))
+        command.mut_arg(&setting.id, |arg| arg.default_values(setting.values.clone()))
     });
     let matches = command.clone().try_get_matches_from(&words)?;
     let command_line = CommandLine::from_arg_matches(&matches)?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use config::Ending;
+use http_server::api::rights::Rights;
 use http_server::driver::server::{Options, Server};
 
 fn main() -> ExitCode {
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
 fn serve(options: Options) -> ExitCode {
     let base_directory = options.base_directory.clone();
     let threads = (options.event_loops, options.workers);
+    let may = may(options.rights.as_ref());
     let server = match Server::start(options) {
         Ok(server) => server,
         Err(error) => {
@@ -35,7 +37,7 @@ fn serve(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    show(&start_line(&base_directory, server.address(), threads));
+    show(&start_line(&base_directory, server.address(), threads, may));
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,15 +47,29 @@ fn serve(options: Options) -> ExitCode {
     }
 }
 
-fn start_line(base_directory: &Path, address: SocketAddr, (event_loops, workers): (usize, usize)) -> String {
+/// What those may who reach the address.
+fn may(rights: Option<&Rights>) -> &'static str {
+    match rights {
+        None => "write",
+        Some(Rights { rules: Some(_), .. }) => "do what --allow says",
+        Some(_) => "read",
+    }
+}
+
+fn start_line(
+    base_directory: &Path,
+    address: SocketAddr,
+    (event_loops, workers): (usize, usize),
+    may: &str,
+) -> String {
     let directory = base_directory.canonicalize().unwrap_or_else(|_| PathBuf::from(base_directory));
     let event_loops = counted(event_loops, "event loop");
     let workers = counted(workers, "pool thread");
     let openness = if address.ip().is_loopback() {
         let everywhere = if address.is_ipv4() { "0.0.0.0" } else { "::" };
-        format!("--bind {everywhere} opens it to other machines, who may then write")
+        format!("--bind {everywhere} opens it to other machines, who may then {may}")
     } else {
-        "every machine that reaches this address may write".to_owned()
+        format!("every machine that reaches this address may {may}")
     };
     let line =
         format!("serving {} on http://{address} ({event_loops}, {workers}); {openness}", directory.display());
@@ -96,7 +112,8 @@ mod tests {
     #[test]
     fn the_start_line_names_address_directory_and_threads() {
         let check = |address: &str, threads, expected: &str| {
-            let line = start_line(Path::new("/no/such\ndirectory"), address.parse().unwrap(), threads);
+            let line =
+                start_line(Path::new("/no/such\ndirectory"), address.parse().unwrap(), threads, may(None));
             assert_eq!(line, format!("http_server: serving /no/such\\ndirectory on {expected}\n"));
         };
         check(

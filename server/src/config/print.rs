@@ -1,13 +1,17 @@
 //! What is printed instead of serving: completions, the manual page, the settings in effect.
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
+use clap::{ArgAction, ArgMatches, Command};
 
 use super::file::Setting;
 use super::flags::{ENVIRONMENT_PREFIX, NO_SETTINGS, Print};
+use super::{UsageError, access};
 
-/// A text that is made from the definition of the flags.
-pub(super) fn generated(what: &Print, mut command: Command) -> String {
+/// A text that is made instead of serving.
+///
+/// # Errors
+/// Where it cannot be made of what was said.
+pub(super) fn generated(what: &Print, mut command: Command) -> Result<String, UsageError> {
     let mut text = Vec::new();
     match what {
         Print::Completions { shell } => {
@@ -16,8 +20,10 @@ pub(super) fn generated(what: &Print, mut command: Command) -> String {
         }
         // Writing to memory cannot fail.
         Print::Man => clap_mangen::Man::new(command).render(&mut text).unwrap_or_default(),
+        Print::Password { name } => return access::password_line(name, std::io::stdin().lock()),
+        Print::Token { name } => return access::token_lines(name),
     }
-    String::from_utf8_lossy(&text).into_owned()
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The settings in effect, as a file that says the same; each with where it is from.
@@ -28,8 +34,10 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches, settings: &[Set
         if NO_SETTINGS.contains(&id) || id == "config" {
             continue;
         }
-        let Some(value) = matches.get_raw(id).and_then(|mut values| values.next()) else {
-            text.push_str(&format!("# {id}: as many as there are CPUs\n"));
+        let values: Vec<_> = matches.get_raw(id).map_or_else(Vec::new, Iterator::collect);
+        let Some(value) = values.first() else {
+            let otherwise = if id == "threads" { "as many as there are CPUs" } else { "none" };
+            text.push_str(&format!("# {id}: {otherwise}\n"));
             continue;
         };
         let place = match matches.value_source(id) {
@@ -42,7 +50,14 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches, settings: &[Set
         };
         let value = value.to_string_lossy();
         let bare = value.parse::<i64>().is_ok() || value == "true" || value == "false";
-        let value = if bare { value.into_owned() } else { toml::Value::from(value.as_ref()).to_string() };
+        let value = if matches!(arg.get_action(), ArgAction::Append) {
+            let values = values.iter().map(|value| toml::Value::from(value.to_string_lossy().as_ref()));
+            toml::Value::Array(values.collect()).to_string()
+        } else if bare {
+            value.into_owned()
+        } else {
+            toml::Value::from(value.as_ref()).to_string()
+        };
         text.push_str(&format!("{id} = {value} # {}\n", place.escape_debug()));
     }
     text

@@ -61,21 +61,13 @@ impl Exchange {
     /// Writes a whole answer; with `keep` the connection stays.
     pub(super) fn reply(self, reply: &Reply<'_>, keep: bool, now: &Now, output: &mut Output) {
         let length = reply.content.len() as u64;
-        let (mut version, mut content_range, mut upload_offset) = (None, None, None);
+        let (mut version, mut content_range, mut number) = (None, None, String::new());
         match &reply.about {
-            About::Nothing => {}
             About::Version(of) => version = Some(*of),
             About::Part(part) => content_range = Some(part),
-            About::Length(length) => upload_offset = Some(length.to_string()),
+            About::Nothing | About::Length(_) | About::Methods { .. } | About::RetryAfter(_) => {}
         }
-        let offset_field;
-        let fields = match &upload_offset {
-            Some(offset) => {
-                offset_field = [("Upload-Offset", offset.as_str())];
-                &offset_field[..]
-            }
-            None => reply.fields,
-        };
+        let fields = &*reply.fields(&mut number);
         let content = reply.media_type.map(|media_type| (media_type, length));
         let head = FileHead { status: reply.status, content, version, content_range, fields };
         self.write_head(&head, reply.location.as_deref(), keep, now, output);
