@@ -82,24 +82,26 @@ impl Reply<'_> {
     pub fn into_owned(self) -> Reply<'static> {
         Reply { content: Cow::Owned(self.content.into_owned()), ..self }
     }
+}
 
-    /// All its fields; `number` is where one is written.
-    pub fn fields<'a>(&'a self, number: &'a mut String) -> Cow<'a, [(&'a str, &'a str)]> {
-        match &self.about {
-            About::Nothing | About::Version(_) | About::Part(_) => Cow::Borrowed(self.fields),
+impl About {
+    /// What it says in fields of its own, as `number` is written; most say nothing.
+    pub fn fields<'a>(&'a self, number: &'a mut String) -> Vec<(&'a str, &'a str)> {
+        match self {
+            About::Nothing | About::Version(_) | About::Part(_) => Vec::new(),
             About::Length(length) => {
                 *number = length.to_string();
-                Cow::Owned(vec![("Upload-Offset", &**number)])
+                vec![("Upload-Offset", number)]
             }
             About::RetryAfter(seconds) => {
                 *number = seconds.to_string();
-                Cow::Owned(vec![("Retry-After", &**number)])
+                vec![("Retry-After", number)]
             }
             About::Methods { allow, ranges, patch } => {
                 let mut fields = vec![("Allow", allow.as_str())];
                 fields.extend(ranges.then_some(("Accept-Ranges", "bytes")));
                 fields.extend(patch.then_some(("Accept-Patch", media_type::UNKNOWN)));
-                Cow::Owned(fields)
+                fields
             }
         }
     }

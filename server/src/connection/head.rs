@@ -68,16 +68,18 @@ impl Connection {
                 Claim::Nothing => rights.judge(Who::Anonymous, action),
                 Claim::Unreadable => rights.refuse(Verdict::Unknown).into(),
                 Claim::Credentials(credentials) => {
-                    let (action, content) = (action.into_owned(), self.content(request, now));
-                    self.state = State::Verify(Box::new(Unverified { exchange, action, content }));
+                    let content = (request.framing != Framing::Length(0)).then(|| self.content(request, now));
+                    let unverified = Unverified { exchange, action: action.into_owned(), content };
+                    self.state = State::Verify(Box::new(unverified));
                     return Break(Want::Verify(credentials));
                 }
             },
         };
-        match self.content(request, now) {
-            None => self.act(exchange, action, now, output),
-            Some((content, asked)) => self.act_behind(exchange, action, content, asked, now, output),
+        if request.framing == Framing::Length(0) {
+            return self.act(exchange, action, now, output);
         }
+        let (content, asked) = self.content(request, now);
+        self.act_behind(exchange, action, content, asked, now, output)
     }
 
     /// It is known who asks, or that nobody does.
@@ -104,17 +106,15 @@ impl Connection {
         }
     }
 
-    /// The content that follows a head, if any, and whether the peer waits for 100 to send it.
-    fn content(&self, request: &Request<'_>, now: &Now) -> Option<(Content, bool)> {
-        if request.framing == Framing::Length(0) {
-            return None;
-        }
+    /// The content that follows a head, and whether the peer waits for 100 to send it.
+    fn content(&self, request: &Request<'_>, now: &Now) -> (Content, bool) {
         let decoder = ContentDecoder::new(request.framing, self.limits.chunk_overhead_bytes_max);
         // Whatever it is: what is not 100-continue was refused with the head.
         let asked = request.expectation != Expectation::Nothing;
-        Some((Content::new(decoder, &self.limits, now), asked))
+        (Content::new(decoder, &self.limits, now), asked)
     }
 
+    #[inline]
     fn act_behind(
         &mut self,
         exchange: Exchange,
