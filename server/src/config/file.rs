@@ -38,31 +38,47 @@ pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, Usage
         let setting =
             Setting { id: key.get_ref().to_string(), values: Vec::new(), place: place(key.span().start) };
         let refused = |why: &str| UsageError(format!("{}: {}: {why}", setting.place, setting.id));
-        let argument = command.get_arguments().find(|arg| arg.get_id().as_str() == setting.id);
-        let Some(argument) =
-            argument.filter(|_| !NO_SETTINGS.contains(&setting.id.as_str()) && setting.id != "config")
-        else {
-            return Err(refused("no setting is called so"));
-        };
-        let values = match value.get_ref() {
-            DeValue::Array(values) if matches!(argument.get_action(), ArgAction::Append) => {
-                values.iter().map(|value| simple(value.get_ref())).collect::<Option<Vec<_>>>()
+        if setting.id == RIGHTS {
+            for rule in value.get_ref().as_array().ok_or_else(|| refused("to be written as [[rights]]"))? {
+                let place = place(rule.span().start);
+                let rule = rule_of(rule.get_ref()).map_err(|why| UsageError(format!("{place}: {why}")))?;
+                let tried = try_value(command, "allow", &rule);
+                tried.map_err(|why| UsageError(format!("{place}: {RIGHTS}: {why}")))?;
+                add(&mut settings, "allow", rule, place);
             }
-            value => simple(value).map(|value| vec![value]),
-        };
-        let values = values.ok_or_else(|| refused("not a text, a number, true or false"))?;
-        for value in &values {
-            try_value(command, &setting.id, value).map_err(|why| refused(&why))?;
+            continue;
         }
-        settings.push(Setting { values, ..setting });
+        let known = command.get_arguments().find(|arg| arg.get_id().as_str() == setting.id);
+        let many = known.is_some_and(|arg| matches!(arg.get_action(), ArgAction::Append));
+        if known.is_none() || NO_SETTINGS.contains(&setting.id.as_str()) || setting.id == "config" {
+            return Err(refused("no setting is called so"));
+        }
+        let values = match value.get_ref() {
+            DeValue::Array(values) if many => values.iter().map(|value| scalar(value.get_ref())).collect(),
+            value => scalar(value).map(|value| vec![value]),
+        };
+        for value in values.ok_or_else(|| refused("not a text, a number, true or false"))? {
+            try_value(command, &setting.id, &value).map_err(|why| refused(&why))?;
+            add(&mut settings, &setting.id, value, setting.place.clone());
+        }
     }
     // In the order of the file.
     settings.sort_by_key(|setting| text.find(&setting.id));
     Ok(settings)
 }
 
-/// A value that is not made of others, as a flag takes it.
-fn simple(value: &DeValue<'_>) -> Option<String> {
+/// A rule of who may do what is a table in the file, and one word on the command line.
+const RIGHTS: &str = "rights";
+
+/// One more value of a setting.
+fn add(settings: &mut Vec<Setting>, id: &str, value: String, place: String) {
+    match settings.iter_mut().find(|setting| setting.id == id) {
+        Some(setting) => setting.values.push(value),
+        None => settings.push(Setting { id: id.to_owned(), values: vec![value], place }),
+    }
+}
+
+fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),
@@ -70,6 +86,21 @@ fn simple(value: &DeValue<'_>) -> Option<String> {
         DeValue::Boolean(choice) => Some(choice.to_string()),
         _ => None,
     }
+}
+
+/// `who`, `may` and `path` of a table, as the flag takes them.
+fn rule_of(table: &DeValue<'_>) -> Result<String, String> {
+    let form = "a rule has who = \"…\", path = \"/…\" and may = [\"…\", …], and nothing else";
+    let table = table.as_table().filter(|table| table.len() == 3).ok_or(form)?;
+    let part = |key: &str| table.iter().find(|(known, _)| known.get_ref() == key).map(|(_, value)| value);
+    let text = |key: &str| part(key).and_then(|value| value.get_ref().as_str()).ok_or(form);
+    let may = part("may").and_then(|value| value.get_ref().as_array()).ok_or(form)?;
+    let may: Option<Vec<&str>> = may.iter().map(|verb| verb.get_ref().as_str()).collect();
+    let (who, path) = (text("who")?, text("path")?);
+    if who.contains(";") || path.contains(';') {
+        return Err("a `;` separates rules and can be in none".to_owned());
+    }
+    Ok(format!("{who}:{}:{path}", may.ok_or(form)?.join(",")))
 }
 
 /// Whether the flag takes this value; else what it says.
