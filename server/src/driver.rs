@@ -3,6 +3,7 @@
 pub mod access;
 pub mod deadlines;
 pub mod event_loop;
+pub mod listeners;
 pub mod log;
 pub mod network;
 pub mod pool;
@@ -11,3 +12,4 @@ pub mod session;
 #[cfg(test)]
 mod simulated;
 pub mod slots;
+pub mod socket_file;

@@ -34,10 +34,9 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches, settings: &[Set
         if NO_SETTINGS.contains(&id) || id == "config" {
             continue;
         }
-        let values: Vec<_> = matches.get_raw(id).map_or_else(Vec::new, Iterator::collect);
-        let Some(value) = values.first() else {
-            let otherwise = if id == "threads" { "as many as there are CPUs" } else { "none" };
-            text.push_str(&format!("# {id}: {otherwise}\n"));
+        let Some(values) = matches.get_raw(id) else {
+            let without = if id == "threads" { "as many as there are CPUs" } else { "none" };
+            text.push_str(&format!("# {id}: {without}\n"));
             continue;
         };
         let place = match matches.value_source(id) {
@@ -48,17 +47,17 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches, settings: &[Set
                 setting.map_or("default".to_owned(), |setting| setting.place.clone())
             }
         };
-        let value = value.to_string_lossy();
-        let bare = value.parse::<i64>().is_ok() || value == "true" || value == "false";
-        let value = if matches!(arg.get_action(), ArgAction::Append) {
-            let values = values.iter().map(|value| toml::Value::from(value.to_string_lossy().as_ref()));
-            toml::Value::Array(values.collect()).to_string()
-        } else if bare {
-            value.into_owned()
-        } else {
-            toml::Value::from(value.as_ref()).to_string()
+        let values: Vec<String> = values.map(|value| in_toml(&value.to_string_lossy())).collect();
+        let value = match (arg.get_action(), &values[..]) {
+            (ArgAction::Append, values) => format!("[{}]", values.join(", ")),
+            (_, values) => values.concat(),
         };
         text.push_str(&format!("{id} = {value} # {}\n", place.escape_debug()));
     }
     text
+}
+
+fn in_toml(value: &str) -> String {
+    let bare = value.parse::<i64>().is_ok() || value == "true" || value == "false";
+    if bare { value.to_owned() } else { toml::Value::from(value).to_string() }
 }
