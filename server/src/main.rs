@@ -47,7 +47,7 @@ fn serve(options: Options) -> ExitCode {
     }
 }
 
-/// What those may who reach the address.
+/// What those may who reach the server.
 fn may(rights: Option<&Rights>) -> &'static str {
     match rights {
         None => "write",
@@ -66,31 +66,29 @@ fn start_line(
     let event_loops = counted(event_loops, "event loop");
     let workers = counted(workers, "pool thread");
     let places: Vec<String> = endpoints.iter().map(Endpoint::to_string).collect();
-    let (places, openness) = (places.join(" and "), openness(endpoints));
-    let directory = directory.display();
-    let line = format!("serving {directory} on {places} ({event_loops}, {workers}); {openness} {may}");
+    let (places, openness) = (places.join(" and "), openness(endpoints, may));
+    let line = format!("serving {} on {places} ({event_loops}, {workers}); {openness}", directory.display());
     format!("http_server: {}\n", in_one_line(&line))
 }
 
-/// Who may write.
-/// Who else can reach the server; what they may comes behind it.
-fn openness(endpoints: &[Endpoint]) -> &'static str {
+/// Who reaches the server, and what those may.
+fn openness(endpoints: &[Endpoint], may: &str) -> String {
     let loopback = |endpoint: &Endpoint| match endpoint {
         Endpoint::Address(address) => Some(address.ip().is_loopback()),
         Endpoint::Path(_) => None,
     };
     match endpoints {
         [Endpoint::Address(address)] if address.ip().is_loopback() && address.is_ipv4() => {
-            "--bind 0.0.0.0 opens it to other machines, who may then"
+            format!("--bind 0.0.0.0 opens it to other machines, who may then {may}")
         }
         [Endpoint::Address(address)] if address.ip().is_loopback() => {
-            "--bind :: opens it to other machines, who may then"
+            format!("--bind :: opens it to other machines, who may then {may}")
         }
-        [Endpoint::Address(_)] => "every machine that reaches this address may",
+        [Endpoint::Address(_)] => format!("every machine that reaches this address may {may}"),
         _ if endpoints.iter().any(|endpoint| loopback(endpoint) == Some(false)) => {
-            "every machine that reaches one of these addresses may"
+            format!("every machine that reaches one of these addresses may {may}")
         }
-        _ => "whoever on this machine may connect may",
+        _ => format!("whoever on this machine may connect may {may}"),
     }
 }
 

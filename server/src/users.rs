@@ -65,8 +65,9 @@ impl Users {
         self.tokens.as_ref()?.number(name).map(Who::Token)
     }
 
-    /// Whose `credentials` are, where that takes no while; `now` is in seconds.
-    pub fn check(&self, credentials: &Credentials, address: IpAddr, now: u64) -> Option<Verdict> {
+    /// Whose `credentials` are, where that takes no while; a peer by a local socket has no `address`, and
+    /// `now` is in seconds.
+    pub fn check(&self, credentials: &Credentials, address: Option<IpAddr>, now: u64) -> Option<Verdict> {
         match credentials {
             Credentials::Bearer(token) => {
                 let number = self.tokens.as_ref().and_then(|tokens| tokens.find(token));
@@ -86,7 +87,7 @@ impl Users {
 
     /// The same where it takes a while. Who guesses names is looked at no less closely than who knows
     /// one, so that the time it takes tells neither apart.
-    pub fn verify(&self, credentials: &Credentials, address: IpAddr, now: u64) -> Verdict {
+    pub fn verify(&self, credentials: &Credentials, address: Option<IpAddr>, now: u64) -> Verdict {
         // Another thread may just have been through with the same.
         if let Some(verdict) = self.check(credentials, address, now) {
             return verdict;
@@ -116,11 +117,13 @@ impl Users {
 
     /// Who is held responsible: whoever asks from one address for one name. By the address alone,
     /// everybody behind a proxy would pay for one of them; by the name alone, its owner for strangers.
-    fn guesser(&self, user: &[u8], address: IpAddr) -> u64 {
-        let digest = match address.to_canonical() {
-            IpAddr::V4(address) => self.keyed(&[b"guess 4", &address.octets(), user]),
+    fn guesser(&self, user: &[u8], address: Option<IpAddr>) -> u64 {
+        let digest = match address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => self.keyed(&[b"guess 4", &address.octets(), user]),
             // A host may take any address of its network (RFC 4291 §2.5.1).
-            IpAddr::V6(address) => self.keyed(&[b"guess 6", &address.octets()[..8], user]),
+            Some(IpAddr::V6(address)) => self.keyed(&[b"guess 6", &address.octets()[..8], user]),
+            // By a local socket.
+            None => self.keyed(&[b"guess 0", user]),
         };
         digest.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
     }

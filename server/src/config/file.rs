@@ -44,23 +44,27 @@ pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, Usage
                 let rule = rule_of(rule.get_ref()).map_err(|why| UsageError(format!("{place}: {why}")))?;
                 let tried = try_value(command, "allow", &rule);
                 tried.map_err(|why| UsageError(format!("{place}: {RIGHTS}: {why}")))?;
-                add(&mut settings, "allow", rule, place);
+                add(&mut settings, Setting { id: "allow".to_owned(), values: vec![rule], place });
             }
             continue;
         }
-        let known = command.get_arguments().find(|arg| arg.get_id().as_str() == setting.id);
-        let many = known.is_some_and(|arg| matches!(arg.get_action(), ArgAction::Append));
-        if known.is_none() || NO_SETTINGS.contains(&setting.id.as_str()) || setting.id == "config" {
+        let argument = command.get_arguments().find(|arg| arg.get_id().as_str() == setting.id);
+        let Some(argument) =
+            argument.filter(|_| !NO_SETTINGS.contains(&setting.id.as_str()) && setting.id != "config")
+        else {
             return Err(refused("no setting is called so"));
-        }
-        let values = match value.get_ref() {
-            DeValue::Array(values) if many => values.iter().map(|value| scalar(value.get_ref())).collect(),
-            value => scalar(value).map(|value| vec![value]),
         };
-        for value in values.ok_or_else(|| refused("not a text, a number, true or false"))? {
-            try_value(command, &setting.id, &value).map_err(|why| refused(&why))?;
-            add(&mut settings, &setting.id, value, setting.place.clone());
+        let values = match value.get_ref() {
+            DeValue::Array(values) if matches!(argument.get_action(), ArgAction::Append) => {
+                values.iter().map(|value| simple(value.get_ref())).collect::<Option<Vec<_>>>()
+            }
+            value => simple(value).map(|value| vec![value]),
+        };
+        let values = values.ok_or_else(|| refused("not a text, a number, true or false"))?;
+        for value in &values {
+            try_value(command, &setting.id, value).map_err(|why| refused(&why))?;
         }
+        add(&mut settings, Setting { values, ..setting });
     }
     // In the order of the file.
     settings.sort_by_key(|setting| text.find(&setting.id));
@@ -70,15 +74,16 @@ pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, Usage
 /// A rule of who may do what is a table in the file, and one word on the command line.
 const RIGHTS: &str = "rights";
 
-/// One more value of a setting.
-fn add(settings: &mut Vec<Setting>, id: &str, value: String, place: String) {
-    match settings.iter_mut().find(|setting| setting.id == id) {
-        Some(setting) => setting.values.push(value),
-        None => settings.push(Setting { id: id.to_owned(), values: vec![value], place }),
+/// One more setting, or more values of one.
+fn add(settings: &mut Vec<Setting>, more: Setting) {
+    match settings.iter_mut().find(|setting| setting.id == more.id) {
+        Some(setting) => setting.values.extend(more.values),
+        None => settings.push(more),
     }
 }
 
-fn scalar(value: &DeValue<'_>) -> Option<String> {
+/// A value that is not made of others, as a flag takes it.
+fn simple(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),

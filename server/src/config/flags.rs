@@ -153,13 +153,13 @@ impl CommandLine {
         let base_directory = self.base_directory.ok_or_else(|| {
             UsageError("no base directory: `http_server <BASE_DIRECTORY>` serves one".to_owned())
         })?;
+        let (rights, users) =
+            access(self.read_only, &self.allow, self.users.as_deref(), self.tokens.as_deref())?;
         let address = SocketAddr::new(self.bind, self.port);
         let mut endpoints = self.listen;
         if chosen("bind") || chosen("port") {
             endpoints.insert(0, Endpoint::Address(address));
         }
-        let (rights, users) =
-            access(self.read_only, &self.allow, self.users.as_deref(), self.tokens.as_deref())?;
         Ok(Options {
             listen: Wanted { endpoints, otherwise: address, socket_mode: self.socket_mode },
             event_loops: self

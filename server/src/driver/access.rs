@@ -38,8 +38,8 @@ pub struct Verification {
     pub users: Arc<Users>,
     /// They.
     pub credentials: Credentials,
-    /// Where they come from.
-    pub address: IpAddr,
+    /// Where they come from; nothing for a local socket.
+    pub address: Option<IpAddr>,
     /// When they came, in seconds.
     pub now: u64,
 }
