@@ -1,6 +1,5 @@
 //! Whose credentials a client has: at once where that takes no while, else by a thread that may take it.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::ops::ControlFlow::Break;
 use std::sync::Arc;
 
@@ -22,9 +21,7 @@ impl<S, D: Directory> Session<S, D> {
         let Duty::Verify(credentials) = std::mem::replace(&mut self.duty, Duty::AwaitOutcome) else {
             return Break(Next::Close);
         };
-        // Whoever comes over a local socket has no address: they all share one.
-        let address = self.peer.ip().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        let now = seconds(common.now.instant);
+        let (address, now) = (self.peer.ip(), seconds(common.now.instant));
         let Some(users) = common.access.users.clone() else {
             return self.tell_verdict(token, Verdict::Unknown, common);
         };
