@@ -1,5 +1,6 @@
 //! Sockets, threads and time: what makes connections happen. [`server::Server`] is the whole of it.
 
+pub mod access;
 pub mod admin;
 pub mod deadlines;
 pub mod errors;

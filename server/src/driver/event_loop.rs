@@ -1,14 +1,15 @@
 //! One thread's share of the connections: [`EventLoop::turn`].
 
+mod counting;
 mod place;
 
 use std::io;
 use std::mem;
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::Access;
 use super::deadlines::Deadlines;
 use super::log::{Format, Lines};
 use super::network::{Accepted, Event, Network, Peer};
@@ -66,6 +67,8 @@ pub struct Parts<N, D: Directory, C> {
     pub addresses: Arc<AddressCounts>,
     /// The bounds.
     pub limits: Arc<Limits>,
+    /// Who may do what.
+    pub access: Access<D>,
     /// The access log.
     pub log: Lines,
     /// What is counted, where somebody asks for it.
@@ -131,6 +134,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             connections,
             addresses,
             limits,
+            access,
             log,
             figures,
             grace,
@@ -146,6 +150,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             network,
             store,
             queue,
+            access,
             limits,
             log,
             figures,
@@ -358,36 +363,6 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         self.uncount(place.counted, place.peer.ip());
     }
 
-    /// Whether there may be one more connection, from this address. A local one has none.
-    fn try_count(&self, address: Option<IpAddr>) -> bool {
-        // The address first: whoever is beyond its own bound takes nobody's place, not even for a moment.
-        if address.is_some_and(|address| !self.addresses.try_enter(address)) {
-            self.common.count(|figures| figures.refused_for_address.add(1));
-            return false;
-        }
-        let counted = self.connections.try_enter();
-        self.common.count(|figures| watch::admitted(figures, counted));
-        if let Some(address) = address.filter(|_| !counted) {
-            self.addresses.leave(address);
-        }
-        counted
-    }
-
-    fn uncount(&mut self, counted: bool, address: Option<IpAddr>) {
-        if counted {
-            if !bug("closed_connection_is_counted_on") {
-                self.connections.leave();
-            }
-            if let Some(address) = address
-                && !bug("closed_connection_of_an_address_is_counted_on")
-            {
-                self.addresses.leave(address);
-            }
-        } else {
-            self.refused -= 1;
-        }
-    }
-
     fn close_all(&mut self) {
         for token in self.sessions.tokens() {
             self.close(token);
@@ -429,7 +404,9 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         let limits = Arc::clone(&self.common.limits);
         let counted = self.try_count(peer.ip());
         let (connection, occasion) = if counted {
-            (Connection::new(limits, &self.common.now), Occasion::Turn)
+            let connection =
+                Connection::new(limits, &self.common.now).under(self.common.access.rights.clone());
+            (connection, Occasion::Turn)
         } else if self.refused < REFUSED_MAX {
             self.refused += 1;
             let (connection, want) = Connection::refused(limits, &self.common.now, &mut self.common.output);

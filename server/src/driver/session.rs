@@ -1,7 +1,9 @@
 //! One connection's wants, served: [`Session::serve`]. What goes to the peer is in `session/sending`.
 
 mod common;
+mod jobs;
 mod sending;
+mod verifying;
 
 pub use common::{Common, RECEIVE_BYTES_MAX};
 
@@ -13,11 +15,12 @@ use super::pool::{Done, Finished, Task};
 use super::slots::Token;
 use crate::clock::Instant;
 use crate::connection::{Connection, Input, Quiet, Want};
+use crate::http::credentials::Credentials;
 use crate::pace::Pace;
 use crate::seeded::bug;
 use crate::store::Held;
 use crate::store::directory::Directory;
-use crate::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
+use crate::store::operation::{Operation, Outcome};
 use crate::sys::epoll::Readiness;
 
 /// Things done for one session in one turn; then the others have theirs.
@@ -68,6 +71,7 @@ pub struct Resting<S> {
 enum Duty {
     Receive,
     Run(Operation),
+    Verify(Credentials),
     AwaitOutcome,
     Send,
     /// Put bytes of the file that is held behind the output.
@@ -285,6 +289,7 @@ impl<S, D: Directory> Session<S, D> {
                 }
                 Duty::Receive => self.receive(token, common)?,
                 Duty::Run(_) => self.run(token, common)?,
+                Duty::Verify(_) => self.verify(token, common)?,
                 Duty::Send => {
                     self.send_output(token, common, false)?;
                     self.tell_sent(token, common)?;
@@ -319,6 +324,7 @@ impl<S, D: Directory> Session<S, D> {
         self.duty = match want {
             Want::Receive => Duty::Receive,
             Want::Run(operation) => Duty::Run(operation),
+            Want::Verify(credentials) => Duty::Verify(credentials),
             Want::Send => Duty::Send,
             Want::SendFile(range) => Self::file_duty(range),
             Want::Close { linger } => Duty::Close { linger },
@@ -384,31 +390,12 @@ impl<S, D: Directory> Session<S, D> {
         }
     }
 
-    /// Sends a job to the pool, if it may still wait there.
-    fn hand_over<N>(&mut self, token: Token, task: Task, common: &mut Common<N, D>) -> Step {
-        use Operation::{Delete, Open, Stage, Store};
-        let begins = matches!(task, Task::Run(Open(..) | Stage(_) | Store(..) | Delete(..)));
-        let held = std::mem::replace(&mut self.held, Held::Nothing);
-        self.handed_over = common.now.instant;
-        match common.push(token, task, held, begins) {
-            Ok(()) => Break(Next::Wait),
-            Err(job) => {
-                common.count(|figures| figures.refused_jobs.add(1));
-                self.held = job.held;
-                let Task::Run(_) = job.task else { return Break(Next::Close) };
-                // A failure leaves nothing held.
-                self.let_go(token, common);
-                let (kind, call) = (StoreErrorKind::Busy, "queue");
-                self.tell_outcome(token, Outcome::Failed(StoreError { kind, call, source: None }), common)
-            }
-        }
-    }
-
     fn take_back<N>(&mut self, token: Token, done: Done<D>, common: &mut Common<N, D>) -> Step {
         self.held = done.held;
         common.count(|figures| super::watch::job_done(figures, self.handed_over, common.now.instant));
         match (done.result, &self.duty) {
             (Finished::Outcome(outcome), Duty::AwaitOutcome) => self.tell_outcome(token, outcome, common),
+            (Finished::Verified(verdict), Duty::AwaitOutcome) => self.tell_verdict(token, verdict, common),
             (Finished::Read(Ok(bytes)), Duty::AwaitFile { range, .. }) => {
                 let range = range.clone();
                 self.take_piece(range, &bytes, common)
@@ -481,20 +468,5 @@ impl<S, D: Directory> Session<S, D> {
         }
         self.duty = Duty::Linger { until, bytes_left };
         Continue(())
-    }
-
-    /// Lets go of what is held, in the pool where that may take a while.
-    fn let_go<N>(&mut self, token: Token, common: &mut Common<N, D>) {
-        let held = std::mem::replace(&mut self.held, Held::Nothing);
-        match held {
-            Held::Nothing => {}
-            Held::File(_) if bug("held_file_is_not_closed") => std::mem::forget(held),
-            Held::File(_) if self.held_bytes < LET_GO_BYTES_MAX => drop(held),
-            Held::File(_) | Held::Upload(_) => {
-                if let Err(held) = common.store.give_back(held, self.held_inode) {
-                    common.discard(token, held);
-                }
-            }
-        }
     }
 }
