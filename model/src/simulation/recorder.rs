@@ -77,8 +77,9 @@ impl Recorder {
         *self.statuses.entry((method, answer.status)).or_insert(0) += 1;
         let reads = matches!(method, Method::Get | Method::Head);
         let outcome = match answer.status {
-            200 | 201 | 206 | 304 | 400 | 403 | 404 | 409 | 412 | 416 => {
-                Some(Outcome::Answered { at, answer: self.judged(method, answer)? })
+            200 | 201 | 206 | 301 | 304 | 400 | 403 | 404 | 409 | 412 | 416 => {
+                let lists = call.request.lists();
+                Some(Outcome::Answered { at, answer: self.judged(method, lists, answer)? })
             }
             // Old or new, but from now on the one or the other.
             500 | 503 | 507 if !reads => Some(Outcome::Unknown { until: at }),
@@ -122,9 +123,11 @@ impl Recorder {
         })
     }
 
-    fn judged(&mut self, method: Method, answer: &WireAnswer) -> Result<Answer, String> {
+    fn judged(&mut self, method: Method, lists: bool, answer: &WireAnswer) -> Result<Answer, String> {
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("the number {text:?}"));
         let read = match (method, answer.status) {
+            // What it shows is not of one moment, but that the directory was there is.
+            _ if lists => None,
             (Method::Get, 200 | 206) => Some(answer.content.clone()),
             // Its length is all that there is to see of it.
             (Method::Head, 200) => Some(vec![0; number(answer.field("content-length"))? as usize]),

@@ -4,6 +4,7 @@ mod faults;
 mod faulty;
 mod kinds;
 mod links;
+mod listings;
 mod recovery;
 mod start;
 mod threads;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use super::base_directory::BaseDirectory;
 use super::directory::Found;
+use super::listing::{Listing, Order, Place, View};
 use super::operation::{Intent, Mode};
 use super::path::FilePath;
 use super::version::Version;
@@ -52,6 +54,7 @@ fn word<D: Directory>(store: &Store<D>, operation: Operation) -> String {
             }
             String::from_utf8(content).unwrap()
         }
+        (Outcome::Directory(_), Held::Nothing) => "IsDirectory".to_owned(),
         (Outcome::Failed(error), Held::Nothing) => format!("{:?}", error.kind),
         (outcome, Held::Nothing) => outcome_word(&outcome),
         (outcome, _) => panic!("{outcome:?}, and something is held"),
@@ -86,6 +89,12 @@ fn streamed<D: Directory>(store: &Store<D>, mode: Mode, encoded: &str, parts: [&
 
 fn open<D: Directory>(store: &Store<D>, encoded: &str) -> String {
     word(store, Operation::Open(path(encoded), None))
+}
+
+/// The first page of a directory, by name.
+fn list(encoded: &str, entries_max: usize, sorted_max: usize) -> Operation {
+    let (order, descending, after) = (Order::Name, false, Place::Beginning);
+    Operation::List(path(encoded), Box::new(View { order, descending, after, entries_max, sorted_max }))
 }
 
 fn delete<D: Directory>(store: &Store<D>, encoded: &str) -> String {
