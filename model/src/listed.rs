@@ -61,7 +61,7 @@ pub fn check_store<D: Directory>(
         let key = |listed: &Listed| (view.order.value(listed.file.as_ref()), listed.name.clone());
         let in_order = match view.descending {
             false => listed.is_sorted_by_key(key),
-            true => listed.iter().rev().is_sorted_by_key(|listed| key(listed)),
+            true => listed.iter().rev().is_sorted_by_key(key),
         };
         let few = expected.len() <= view.sorted_max;
         if sorted != few || sorted && !in_order {

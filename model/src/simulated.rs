@@ -279,7 +279,12 @@ impl Directory for Simulated {
         from: i64,
         each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
     ) -> io::Result<()> {
-        let positions = self.call("read_folder")?.live.positions(folder.id);
+        let state = self.call("read_folder")?;
+        if !state.is_linked(folder.id) {
+            return Err(error(ENOENT));
+        }
+        let positions = state.live.positions(folder.id);
+        drop(state);
         for (position, name) in positions.range(from..) {
             if each(FolderEntry { name, is_other: false, next: position + 1 }).is_break() {
                 break;

@@ -16,7 +16,6 @@ use super::reply::{self, Reply};
 use crate::http::request::Request;
 use crate::http::status::Status;
 use crate::limits::Limits;
-use crate::seeded::bug;
 use crate::store::condition::{Condition, There, Verdict};
 use crate::store::listing::{Listing, Place, View};
 use crate::store::operation::Operation;
@@ -68,14 +67,13 @@ pub fn read(
     limits: &Limits,
 ) -> Result<Asked, Malformed> {
     let (view, form) = query::read(request.query(), limits)?;
-    let listed = limits.directories.listed || bug("listed_all_the_same");
     Ok(Asked {
         path,
         view,
         form: form.unwrap_or_else(|| accept::preferred(request.values("accept"))),
         form_is_explicit: form.is_some(),
         verdict: condition.map_or(Verdict::Holds, |condition| condition.judge(There::Directory, true)),
-        listed,
+        listed: limits.directories.listed,
     })
 }
 
@@ -107,7 +105,8 @@ impl Asked {
                 let reason = "what is there is not what the request demands";
                 return reply::refusal(Status::PRECONDITION_FAILED, reason);
             }
-            Verdict::NotModified => return reply::directory_not_modified(),
+            // RFC 9110 §15.4.5: with what would have been sent about the form.
+            Verdict::NotModified => return Reply { fields: FIELDS, ..reply::directory_not_modified() },
             Verdict::Holds => {}
         }
         let (media_type, fields, content) = match self.form {

@@ -18,6 +18,10 @@ use super::read::is_link;
 use super::version::Version;
 use crate::seeded::bug;
 
+/// How often a directory is opened again that is removed while it is read.
+const ATTEMPTS_MAX: usize = 8;
+const GETDENTS: &str = "getdents64";
+
 impl<D: Directory> Store<D> {
     /// Reads a page of the directory `path`; may wait for the disk.
     pub(super) fn list(&self, path: &FilePath, view: &View) -> Result<Outcome, StoreError> {
@@ -35,10 +39,22 @@ impl<D: Directory> Store<D> {
     }
 
     fn list_without_links(&self, path: &FilePath, view: &View) -> Result<Outcome, StoreError> {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.list_once(path, view) {
+                // getdents(2): the directory was removed since. Whether that is final is known when it is
+                // asked for again.
+                Err(error) if error.kind == StoreErrorKind::NotFound && error.call == GETDENTS => {}
+                result => return result,
+            }
+        }
+        Err(StoreError::refused(StoreErrorKind::Busy))
+    }
+
+    fn list_once(&self, path: &FilePath, view: &View) -> Result<Outcome, StoreError> {
         let folder = {
             // A directory that was made a moment ago, for a file that is not there yet, has been seen by
             // nobody before that file.
-            let _namespace = self.locks.share_namespace();
+            let _namespace = (!bug("listed_before_its_file")).then(|| self.locks.share_namespace());
             self.open_folder(&path.as_parent())?
         };
         let directory = OpenDirectory { store: self, path, folder };
@@ -65,6 +81,7 @@ impl<D: Directory> OpenDirectory<'_, D> {
         self.read(from, |name, next| {
             more = names.len() == entries_max;
             if more {
+                behind = if bug("position_skips_an_entry") { next } else { behind };
                 return false;
             }
             names.push(CString::from(name));
@@ -134,9 +151,8 @@ impl<D: Directory> OpenDirectory<'_, D> {
     /// Calls with each name from a position on, and the position behind it, until that says false.
     fn read(&self, from: i64, mut each: impl FnMut(&CStr, i64) -> bool) -> Result<(), StoreError> {
         let result = self.store.directory.read_folder(&self.folder, from, &mut |entry| {
-            let links = self.store.follow_links;
-            let unlisted = entry.is_other && !links && !bug("others_are_listed")
-                || entry.name == RESERVED_NAME_C && !bug("own_name_is_listed");
+            // Whatever else is none for a client is found out by looking at it.
+            let unlisted = entry.is_other && !self.store.follow_links || entry.name == RESERVED_NAME_C;
             if unlisted || each(entry.name, entry.next) { Continue(()) } else { Break(()) }
         });
         result.map_err(|error| match error.kind() {
@@ -211,7 +227,7 @@ impl<D: Directory> Store<D> {
 }
 
 fn failed(error: io::Error) -> StoreError {
-    StoreError::failed("getdents64", error)
+    StoreError::failed(GETDENTS, error)
 }
 
 /// An entry that may be on the page.
@@ -236,8 +252,10 @@ impl<'a> Selection<'a> {
     fn add(&mut self, candidate: Candidate) {
         if let Place::Entry { name, value } = &self.view.after {
             let there = (candidate.value, candidate.name.to_bytes());
-            if self.in_order(there, (*value, name)) != Ordering::Greater {
-                return;
+            match self.in_order(there, (*value, name)) {
+                Ordering::Greater => {}
+                Ordering::Equal if bug("entry_is_on_two_pages") => {}
+                _ => return,
             }
         }
         self.candidates.push(candidate);
