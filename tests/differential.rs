@@ -121,7 +121,7 @@ fn try_ours(bytes: &[u8]) -> Result<Ours, Rejection> {
     let Some(head) = HeadReader::default().find_end(bytes, &head_limits)? else {
         return Ok(Ours::Incomplete);
     };
-    let request = Request::parse::<HEAD_FIELDS_CEILING>(bytes, head, limits.target_bytes_max)?;
+    let request = Request::parse::<HEAD_FIELDS_CEILING>(bytes, head)?;
     let method = request.line.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec();
     let mut decoder = ContentDecoder::new(request.framing, limits.chunk_overhead_bytes_max);
     let mut rest = &bytes[head.length..];

@@ -255,7 +255,7 @@ fn a_durable_write_is_answered_behind_its_syncs() {
         (
             ["--durability", "cache"],
             ["POST /files/a", "PUT /files/a", "PATCH /files/a", "DELETE /files/a", "PUT /files/d/e/b"],
-            "write stamp renameat2 answer write stamp renameat answer \
+            "write stamp renameat2 answer write stamp renameat2 unlinkat answer \
              linkat write stamp unlinkat answer unlinkat answer \
              write stamp mkdirat mkdirat renameat2 answer",
         ),

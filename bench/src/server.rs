@@ -25,7 +25,16 @@ pub struct Recipe {
 
 /// This server with so many event loops.
 pub fn ours(program: &Path, event_loops: usize) -> Recipe {
-    let flags = format!("{{root}} --port {{port}} --threads {event_loops} --quiet --durability cache");
+    ours_with(program, &format!("--threads {event_loops} --durability cache"))
+}
+
+/// The same with one event loop, whose writes survive a power cut.
+pub fn ours_durable(program: &Path) -> Recipe {
+    ours_with(program, "--threads 1 --durability disk")
+}
+
+fn ours_with(program: &Path, flags: &str) -> Recipe {
+    let flags = format!("{{root}} --port {{port}} --quiet {flags}");
     let command = std::iter::once(program.to_string_lossy().into_owned());
     Recipe {
         name: "http_server",

@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         .unwrap_or(Ok(None));
     assert_eq!(whole, bit_by_bit);
     let Ok(Some(end)) = whole else { return };
-    let Ok(request) = Request::parse::<20>(bytes, end, LIMITS.target_bytes_max) else { return };
+    let Ok(request) = Request::parse::<20>(bytes, end) else { return };
     if request.framing == Framing::Length(0) {
         let Reading::Request(parts) = read(&bytes[..end.length]) else { panic!("the grammar refuses it") };
         assert_eq!((parts.length, parts.fields.len()), (end.length, end.fields));

@@ -37,6 +37,7 @@ const OUTSIDE: &[&str] = &[
     "system_calls",
     "command_line",
     "file_systems",
+    "simulation",
 ];
 /// Longer than this no test is waited for.
 const SECONDS_MAX: u64 = 100;
@@ -59,7 +60,7 @@ impl Check {
     /// Whether it is worth its time where the quick ones have found nothing.
     pub fn judges_the_store(&self) -> bool {
         let name = self.executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let judges = ["model-", "crash_model-", "containment-", "file_systems-"];
+        let judges = ["model-", "crash_model-", "containment-", "file_systems-", "simulation-"];
         !self.is_outside() || judges.iter().any(|judge| name.starts_with(judge))
     }
 

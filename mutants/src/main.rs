@@ -6,6 +6,7 @@
 
 mod checks;
 mod mutant;
+mod page;
 mod switch;
 mod tree;
 
@@ -42,6 +43,8 @@ struct Options {
     quick: bool,
     /// Build one by one what has no switch.
     alone: bool,
+    /// Write what is known to `docs/mutants.md`.
+    page: bool,
 }
 
 fn main() {
@@ -107,6 +110,13 @@ fn main() {
             });
         }
     }
+    if options.page {
+        let listed = Listed::read(&workspace);
+        page::write(&workspace, &mutants, |mutant| match outcomes.of(mutant.id) {
+            "untried" if listed.has(mutant, &workspace) => "missed".to_owned(),
+            outcome => outcome.to_owned(),
+        });
+    }
     outcomes.report();
 }
 
@@ -124,6 +134,7 @@ fn options() -> Options {
         control: false,
         quick: false,
         alone: false,
+        page: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -141,8 +152,9 @@ fn options() -> Options {
             "--control" => options.control = true,
             "--quick" => options.quick = true,
             "--alone" => options.alone = true,
+            "--page" => options.page = true,
             other => panic!(
-                "{other}: one of --shard k/n, --jobs n, --file part, --tests part,part, --again, --control, --quick, --alone"
+                "{other}: one of --shard k/n, --jobs n, --file part, --tests part,part, --again, --control, --quick, --alone, --page"
             ),
         }
     }
@@ -222,34 +234,20 @@ fn try_alone(place: &Place, package: &str) -> (&'static str, String) {
 }
 
 /// The survivors that are known and no gap in the tests: file, change, and code.
-struct Listed(Vec<[String; 3]>);
+struct Listed(Vec<[String; 4]>);
 
 impl Listed {
     fn read(workspace: &Path) -> Listed {
         let page = std::fs::read_to_string(workspace.join("docs/mutants.md")).unwrap_or_default();
-        let row = |line: &str| {
-            let line = line.replace("\\|", "\u{1}");
-            let cells: Vec<String> = line
-                .trim_matches('|')
-                .split('|')
-                .map(|cell| cell.replace('\u{1}', "|").trim().trim_matches('`').to_owned())
-                .collect();
-            let [file, change, code, reason] = <[String; 4]>::try_from(cells).ok()?;
-            (!reason.starts_with("open")).then_some([file, change, code])
-        };
-        Listed(page.lines().filter_map(row).collect())
+        let mut rows = page::rows(&page);
+        rows.retain(|[.., reason]| !reason.starts_with("open"));
+        Listed(rows)
     }
 
     fn has(&self, mutant: &Mutant, workspace: &Path) -> bool {
-        let mut same =
-            self.0.iter().filter(|[file, change, _]| *file == mutant.file && *change == mutant.name);
-        same.any(|[file, _, code]| {
-            let text = std::fs::read_to_string(workspace.join(file)).unwrap_or_default();
-            text.lines()
-                .skip(mutant.from.0 - 1)
-                .take(mutant.to.0 - mutant.from.0 + 1)
-                .any(|line| line.contains(code))
-        })
+        let lines = page::lines(workspace, mutant);
+        let mut same = self.0.iter().filter(|row| row[0] == mutant.file && row[1] == mutant.name);
+        same.any(|[_, _, code, _]| lines.iter().any(|line| line.contains(code)))
     }
 }
 
@@ -283,6 +281,10 @@ impl Outcomes {
         (1..).zip(&self.keys).filter(with).map(|(id, _)| id).collect()
     }
 
+    fn of(&self, id: u32) -> &str {
+        self.known.get(&self.keys[id as usize - 1]).map_or("untried", String::as_str)
+    }
+
     fn is_open(&self, id: u32, again: bool) -> bool {
         match self.known.get(&self.keys[id as usize - 1]).map(String::as_str) {
             None | Some("alone") => true,
@@ -309,7 +311,7 @@ impl Outcomes {
         let mut folders: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
         for key in &self.keys {
             let outcome = self.known.get(key).map_or("untried", String::as_str);
-            for folder in [folder(key), "all"] {
+            for folder in [page::folder(key.split('\t').next().unwrap_or_default()), "all"] {
                 *folders.entry(folder).or_default().entry(outcome).or_default() += 1;
             }
         }
@@ -317,14 +319,6 @@ impl Outcomes {
             println!("{folder}: {counts:?}");
         }
     }
-}
-
-/// The module of the server, or the file of the model.
-fn folder(key: &str) -> &str {
-    let path = key.split('\t').next().unwrap_or_default();
-    let name = path.splitn(3, '/').nth(2).unwrap_or_default();
-    let end = path.len() - name.len() + name.find(['/', '.']).unwrap_or(name.len());
-    &path[..end]
 }
 
 /// `work` for each item, by so many threads; the results in no order.

@@ -23,6 +23,7 @@ mod head;
 #[cfg(feature = "verification")]
 mod memory;
 mod outcome;
+mod quiet;
 mod unread;
 
 use std::mem;
@@ -38,7 +39,6 @@ use crate::http::head::HeadReader;
 use crate::http::rejection::Rejection;
 use crate::http::status::Status;
 use crate::limits::Limits;
-use crate::seeded::bug;
 use crate::store::operation::{Mode, Operation, Outcome};
 use crate::store::path::FilePath;
 use content::{Content, Upload};
@@ -46,6 +46,7 @@ use exchange::Exchange;
 use file::Sending;
 #[cfg(feature = "verification")]
 pub use memory::Memory;
+pub use quiet::Quiet;
 use unread::Unread;
 
 /// What can happen to a connection.
@@ -247,8 +248,7 @@ impl Connection {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Head { begun: Some(begun), .. } => Some(begun.after(self.limits.head_time_max)),
-            State::Head { .. } if bug("idle_time_is_endless") => None,
-            State::Head { since, .. } => Some(since.after(self.limits.idle_time_max)),
+            State::Head { since, .. } => quiet::idle_deadline(&self.limits, *since),
             State::Discard { content, .. } | State::Gather { content, .. } => Some(content.deadline()),
             _ => None,
         }

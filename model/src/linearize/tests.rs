@@ -353,3 +353,19 @@ fn names_that_are_written_in_two_ways_are_one() {
          0 3-4 GET %61 -> 404",
     );
 }
+
+#[test]
+fn a_search_ends_when_its_budget_is_spent() {
+    let history = read_history(
+        "0 1-20 PUT a 1:1 -> 201 tag 1
+         1 1-20 PUT b 1:1 -> 201 tag 2
+         2 1-20 PUT a 2:2 -> 200 tag 3
+         3 1-20 GET a -> 200 tag 1 read 1:1",
+    );
+    let Verdict::Linearizable(search) = check(&history, BUDGET) else { panic!("there is an order") };
+    assert_eq!(search.parts, 2);
+    assert!(search.steps >= 4 && search.states >= 4, "{search:?}");
+    assert_eq!(check(&history, search.steps), Verdict::Linearizable(search));
+    assert_eq!(check(&history, 1), Verdict::Undecided);
+    assert_eq!(check(&history, 0), Verdict::Undecided);
+}

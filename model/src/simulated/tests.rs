@@ -175,3 +175,72 @@ fn the_nth_call_goes_wrong() {
     drop(file);
     assert_eq!(disk.image().staged().len(), 1);
 }
+
+#[test]
+fn folders_are_told_apart_and_files_are_read_as_they_are() {
+    let disk = Simulated::empty(7);
+    create(&disk, c"a", b"content", "nothing");
+    let base = disk.open_folder(c"").unwrap();
+    disk.make_folder(&base, c"d").unwrap();
+    let d = disk.open_folder(c"d").unwrap();
+    assert_ne!(disk.folder_key(&base).unwrap(), disk.folder_key(&d).unwrap());
+    assert_eq!(disk.folder_key(&base).unwrap(), disk.folder_key(&disk.open_folder(c"").unwrap()).unwrap());
+    let Found::File(file, before) = disk.open_file(c"a", Wait::Never).unwrap() else { panic!("a file") };
+    let mut buffer = [0; 4];
+    assert_eq!(disk.read_cached(&file, &mut buffer, 2).unwrap(), 4);
+    assert_eq!(&buffer, b"nten");
+    assert_eq!(file.content_at(&mut buffer, 4).unwrap(), 3);
+    assert_eq!(&buffer, b"entn");
+    let Found::File(writing, _) = disk.open_for_append(&base, c"a").unwrap() else { panic!("a file") };
+    disk.set_time(9);
+    assert_eq!((before.modified, disk.time()), (7, 9));
+    disk.write(&writing, b"!", 7).unwrap();
+    let after = disk.version(&file).unwrap();
+    assert_eq!((after.modified, after.length, after.inode), (9, 8, before.inode));
+    let shown = format!("{:?}", disk.image());
+    assert!(shown.contains("a: file") && shown.contains("d: folder"), "{shown}");
+}
+
+#[test]
+fn a_history_is_empty_until_something_happens() {
+    let disk = Simulated::empty(0);
+    assert!(disk.history().is_empty());
+    create(&disk, c"a", b"content", "nothing");
+    assert!(!disk.history().is_empty());
+    let (base, events) = (disk.open_folder(c"").unwrap(), disk.events());
+    let Found::File(file, _) = disk.open_for_append(&base, c"a").unwrap() else { panic!("a file") };
+    // Within its length a file does not grow, so a crash has one choice less.
+    disk.write(&file, b"other", 2).unwrap();
+    assert_eq!(disk.events(), events + 1);
+}
+
+#[test]
+fn names_of_leftovers_are_given_to_nothing_else() {
+    let disk = Simulated::empty(0);
+    let (_file, first) = disk.stage(None).unwrap();
+    let again = Simulated::new(&disk.image(), 0, false);
+    assert_eq!(again.leftovers().unwrap(), [first]);
+    again.unstage(first).unwrap();
+    let (_file, next) = again.stage(None).unwrap();
+    assert_eq!(next.number, first.number + 1);
+}
+
+#[test]
+fn a_file_ends_where_its_length_says_after_a_crash() {
+    let disk = Simulated::empty(0);
+    create(&disk, c"a", b"content", "nothing");
+    let base = disk.open_folder(c"").unwrap();
+    let Found::File(file, _) = disk.open_for_append(&base, c"a").unwrap() else { panic!("a file") };
+    disk.write(&file, b" and more", 7).unwrap();
+    let history = disk.history();
+    let crash = history.crash(history.len());
+    // The content without the length, and the length without the content.
+    let [written, grown] = [crash.pending() - 2, crash.pending() - 1];
+    let kept = |kept: usize| crash.image(move |number| number == kept).tree().into_values().next();
+    let content = |file: Option<Option<(Version, Vec<u8>)>>| file.unwrap().unwrap().1;
+    assert_eq!(content(kept(written)), b"content");
+    assert_eq!(content(kept(grown)), [&b"content"[..], &[0; 9]].concat());
+    let image = crash.image(|number| number == written);
+    let Kind::File(bytes, length) = &image.inodes[2].kind else { panic!("a file") };
+    assert_eq!((bytes.len(), *length), (7, 7));
+}

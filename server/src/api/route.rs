@@ -112,7 +112,7 @@ pub fn route<'a>(request: &Request<'a>, limits: &Limits, now: i64) -> Action<'a>
 /// `%66iles` and `files` name the same.
 fn find(path: &[u8]) -> Option<Resource<'_>> {
     let path = path.strip_prefix(b"/")?;
-    let length = memchr::memchr(b'/', path);
+    let length = path.iter().position(|byte| *byte == b'/');
     let (first, rest) = match length {
         Some(length) => (&path[..length], Some(&path[length + 1..])),
         None => (path, None),

@@ -35,8 +35,9 @@ impl Connection {
             head_fields_max: self.limits.head_fields_max,
         };
         let parsed = match reader.find_end(bytes, &limits) {
-            Ok(Some(end)) => Request::parse::<HEAD_FIELDS_CEILING>(bytes, end, limits.target_bytes_max)
-                .map(|request| (request, end.length)),
+            Ok(Some(end)) => {
+                Request::parse::<HEAD_FIELDS_CEILING>(bytes, end).map(|request| (request, end.length))
+            }
             Ok(None) => {
                 let begun = reader.has_begun(bytes.len()).then_some(begun);
                 self.state = State::Head { reader, since, begun };

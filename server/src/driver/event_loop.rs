@@ -1,5 +1,7 @@
 //! One thread's share of the connections: [`EventLoop::turn`].
 
+mod place;
+
 use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +25,7 @@ use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
 use crate::store::Store;
 use crate::store::directory::Directory;
+use place::Place;
 
 /// Connections accepted in one turn; then those that are open have theirs.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -88,12 +91,6 @@ pub struct EventLoop<N: Network<D>, D: Directory, C> {
     end: Option<Instant>,
     events: Vec<Event>,
     messages: Vec<Message<D>>,
-}
-
-struct Place<S, D: Directory> {
-    session: Session<S, D>,
-    /// Whether it is one of the connections that are bounded, or was told that it is one too many.
-    counted: bool,
 }
 
 /// What is known of the listening socket.
@@ -190,7 +187,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     #[cfg(feature = "verification")]
     pub fn memory(&self) -> impl Iterator<Item = crate::connection::Memory> {
         let tokens = self.sessions.tokens().into_iter();
-        tokens.filter_map(|token| Some(self.sessions.at(token.index())?.1.session.memory()))
+        tokens.filter_map(|token| Some(self.sessions.at(token.index())?.1.memory()))
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -215,9 +212,9 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             match event {
                 Event::Socket(token, readiness) => {
                     // An event for one that was closed since finds nothing.
-                    if let Some(place) = self.sessions.get_mut(token)
-                        && place.session.note(readiness)
-                        && !mem::replace(&mut place.session.queued, true)
+                    if let Some(session) = self.sessions.get_mut(token).and_then(Place::session)
+                        && session.note(readiness)
+                        && !mem::replace(&mut session.queued, true)
                     {
                         self.ready.push(token);
                     }
@@ -263,8 +260,8 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         // Those that are added from here on have their turn in the next.
         let mut ready = mem::take(&mut self.ready);
         for token in ready.drain(..) {
-            if let Some(place) = self.sessions.get_mut(token) {
-                place.session.queued = false;
+            if let Some(session) = self.sessions.get_mut(token).and_then(Place::session) {
+                session.queued = false;
                 self.serve(token, Occasion::Turn);
             }
         }
@@ -279,7 +276,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         let mut due = Vec::new();
         while let Some(index) = self.deadlines.take_due(now) {
             let Some((token, place)) = self.sessions.at(index) else { continue };
-            match place.session.deadline() {
+            match place.deadline() {
                 Some(deadline) if deadline > now => self.deadlines.schedule(index, deadline),
                 Some(_) => due.push(token),
                 None => {}
@@ -292,7 +289,9 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
 
     fn serve(&mut self, token: Token, occasion: Occasion<D>) {
         let Some(place) = self.sessions.get_mut(token) else { return };
-        let (session, common) = (&mut place.session, &mut self.common);
+        let peer = place.peer;
+        let Some(session) = place.session() else { return self.close(token) };
+        let common = &mut self.common;
         // A rule of ours that was broken costs the one connection; but a test is to hear of it.
         let next = catch_unwind(AssertUnwindSafe(|| session.serve(token, occasion, common))).unwrap_or_else(
             |panic| {
@@ -303,7 +302,6 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
                 Next::Close
             },
         );
-        let peer = session.peer();
         match next {
             Next::Close => self.close(token),
             Next::Wait | Next::Again => {
@@ -313,6 +311,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
                 if next == Next::Again && !mem::replace(&mut session.queued, true) {
                     self.ready.push(token);
                 }
+                place.let_rest();
             }
         }
         self.log_answered(peer);
@@ -333,8 +332,10 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
 
     fn close(&mut self, token: Token) {
         let Some(mut place) = self.sessions.remove(token) else { return };
-        place.session.close(token, &mut self.common);
-        self.uncount(place.counted, place.session.peer().ip());
+        if let Some(session) = place.session() {
+            session.close(token, &mut self.common);
+        }
+        self.uncount(place.counted, place.peer.ip());
     }
 
     /// Whether there may be one more connection, from this address.
@@ -413,7 +414,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             return;
         };
         let session = Session::new(socket, peer, connection);
-        let Some(token) = self.sessions.insert(Place { session, counted }) else {
+        let Some(token) = self.sessions.insert(Place::new(session, counted)) else {
             self.common.output.clear();
             self.uncount(counted, peer.ip());
             return;
@@ -421,7 +422,8 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         let registered = self
             .sessions
             .get_mut(token)
-            .is_some_and(|place| self.common.network.register(place.session.socket(), token).is_ok());
+            .and_then(Place::session)
+            .is_some_and(|session| self.common.network.register(session.socket(), token).is_ok());
         if registered {
             self.serve(token, occasion);
         } else {

@@ -13,7 +13,7 @@ use super::network::Network;
 use super::pool::{Done, Finished, Task};
 use super::slots::Token;
 use crate::clock::Instant;
-use crate::connection::{Connection, Input, Want};
+use crate::connection::{Connection, Input, Quiet, Want};
 use crate::pace::Pace;
 use crate::seeded::bug;
 use crate::store::Held;
@@ -55,6 +55,12 @@ pub struct Session<S, D: Directory> {
     blocked: bool,
     /// Its turn will come: it is on the event loop's list.
     pub queued: bool,
+}
+
+/// A session for which nothing is to be done until something comes. Most sessions are so most of the time.
+pub struct Resting<S> {
+    socket: S,
+    connection: Quiet,
 }
 
 /// What is being done for the connection: its want, as far as it has got.
@@ -117,6 +123,19 @@ pub enum Next {
 
 type Step = ControlFlow<Next>;
 
+impl<S> Resting<S> {
+    /// The session again; nothing is there to be received as far as it knows.
+    pub fn wake<D: Directory>(self, peer: SocketAddr) -> Session<S, D> {
+        let Resting { socket, connection } = self;
+        Session { readable: false, ..Session::new(socket, peer, connection.wake()) }
+    }
+
+    /// See [`Session::deadline`].
+    pub fn deadline(&self) -> Option<Instant> {
+        self.connection.deadline()
+    }
+}
+
 impl<S, D: Directory> Session<S, D> {
     /// A session that has just been accepted; there may be something to receive.
     pub fn new(socket: S, peer: SocketAddr, connection: Connection) -> Session<S, D> {
@@ -137,6 +156,20 @@ impl<S, D: Directory> Session<S, D> {
             blocked: false,
             queued: false,
         }
+    }
+
+    /// Whether it has nothing to do, and nothing to remember but its connection.
+    pub fn is_at_rest(&self) -> bool {
+        let nothing_to_do = matches!((&self.duty, &self.held), (Duty::Receive, Held::Nothing))
+            && self.unsent.is_empty()
+            && self.pace.is_none();
+        let noted = self.readable || self.ending || self.ended || self.blocked || self.queued;
+        nothing_to_do && !noted && self.connection.is_quiet()
+    }
+
+    /// The same session in less room; only where [`Session::is_at_rest`].
+    pub fn into_rest(self) -> Resting<S> {
+        Resting { socket: self.socket, connection: self.connection.into_quiet() }
     }
 
     /// What it owns in memory.

@@ -46,7 +46,8 @@ pub fn host_and_port(value: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let host_length = if value.first() == Some(&b'[') {
         memchr::memchr(b']', value)? + 1
     } else {
-        memchr::memchr(b':', value).unwrap_or(value.len())
+        // It is short, and each byte of it is looked at anyway.
+        registered_name_length(value)
     };
     let (host, rest) = value.split_at(host_length);
     let port = match rest {
@@ -56,7 +57,7 @@ pub fn host_and_port(value: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     };
     let valid = match host {
         [b'[', literal @ .., b']'] => is_address_literal(literal),
-        name => is_registered_name(name),
+        _ => true,
     };
     valid.then_some((host, port))
 }
@@ -76,23 +77,39 @@ fn is_address_literal(literal: &[u8]) -> bool {
     str::from_utf8(literal).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
-/// RFC 3986 §3.2.2: a registered name or an IPv4 address, which has the same characters.
-fn is_registered_name(mut name: &[u8]) -> bool {
+/// RFC 3986 §3.2.2: how much of `value` is a registered name or an IPv4 address, which has the same
+/// characters.
+fn registered_name_length(value: &[u8]) -> usize {
+    let mut rest = value;
     loop {
-        match name {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                name = rest
-            }
-            [byte, rest @ ..] if is_unreserved_or_sub_delimiter(*byte) => name = rest,
-            _ => return false,
+        rest = match rest {
+            [byte, rest @ ..] if is_unreserved_or_sub_delimiter(*byte) => rest,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            _ => return value.len() - rest.len(),
         }
     }
 }
 
 /// RFC 3986 §2.2 and §2.3.
 fn is_unreserved_or_sub_delimiter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
+    const TABLE: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=");
+    TABLE[usize::from(byte)]
+}
+
+/// For each byte whether it is a letter, a digit, or one of these: one look where many bytes are asked for.
+pub(super) const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut other = 0;
+    while other < others.len() {
+        table[others[other] as usize] = true;
+        other += 1;
+    }
+    table
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where the head of a request ends: the first thing that is asked of arriving bytes.
 
 use super::rejection::Rejection;
-use super::request_line::{METHOD_BYTES_MAX, REQUEST_LINE_REST_BYTES, RequestLine};
+use super::request_line::{LineParts, METHOD_BYTES_MAX, REQUEST_LINE_REST_BYTES, RequestLine};
 use crate::seeded::bug;
 
 /// The bounds of a head.
@@ -21,7 +21,7 @@ pub struct HeadLimits {
 /// Each rule looks at a prefix of the head that ends where the rule is first broken, and the
 /// rules are tried in the order of those ends. So the verdict does not depend on how the bytes
 /// were cut.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeadReader {
     /// No line ends before here, except those counted in `lines`.
     searched: usize,
@@ -31,6 +31,8 @@ pub struct HeadReader {
     start: usize,
     /// Complete lines, the request line first.
     lines: usize,
+    /// What the request line says, once it is complete.
+    line: LineParts,
 }
 
 /// Where the parts of a complete head lie.
@@ -42,6 +44,8 @@ pub struct HeadEnd {
     pub length: usize,
     /// Field lines.
     pub fields: usize,
+    /// What the request line says.
+    pub line: LineParts,
 }
 
 impl HeadReader {
@@ -68,10 +72,11 @@ impl HeadReader {
                 }
                 self.start = next;
             } else if line.is_empty() {
-                return Ok(Some(HeadEnd { start: self.start, length: next, fields: self.lines - 1 }));
+                let (start, line) = (self.start, self.line);
+                return Ok(Some(HeadEnd { start, length: next, fields: self.lines - 1, line }));
             } else {
                 if self.lines == 0 {
-                    RequestLine::parse(line, limits.target_bytes_max)?;
+                    self.line = RequestLine::parse(line, limits.target_bytes_max)?.parts();
                 }
                 if self.lines > limits.head_fields_max {
                     return Err(Rejection::TooManyFields);
@@ -90,6 +95,9 @@ impl HeadReader {
             // The request line is short and every byte of it is looked at, so that what is not
             // HTTP at all is refused at its first strange byte and not only by a time limit.
             rest.iter().position(|byte| !matches!(byte, b' '..=b'~'))
+        } else if rest.first() == Some(&b'\r') {
+            // The empty line: each head has one, which needs no search.
+            Some(0)
         } else {
             memchr::memchr2(b'\r', b'\n', rest)
         };

@@ -5,7 +5,7 @@ use std::mem;
 use super::field::{decimal, is_host_and_port, list_elements, trim_white_space};
 use super::head::HeadEnd;
 use super::rejection::Rejection;
-use super::request_line::{Method, RequestLine, Version};
+use super::request_line::{Method, Version};
 use super::target::Target;
 use crate::seeded::bug;
 
@@ -78,15 +78,10 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// Whatever leaves the meaning or the end of the request in doubt.
-    pub fn parse<const FIELDS_MAX: usize>(
-        bytes: &'a [u8],
-        end: HeadEnd,
-        target_bytes_max: usize,
-    ) -> Result<Request<'a>, Rejection> {
+    pub fn parse<const FIELDS_MAX: usize>(bytes: &'a [u8], end: HeadEnd) -> Result<Request<'a>, Rejection> {
         let head = &bytes[end.start..end.length];
-        let line_length = memchr::memchr(b'\r', head).ok_or(Rejection::RequestLine)?;
-        let (line, fields) = (&head[..line_length], &head[line_length + 2..]);
-        let request_line = RequestLine::parse(line, target_bytes_max)?;
+        let (line, request_line) = end.line.of(head)?;
+        let fields = &head[line.len() + 2..];
         let mut summary = Summary::new(request_line.version);
         if end.fields <= FEW_FIELDS {
             read_fields::<FEW_FIELDS>(fields, &mut summary)?;

@@ -7,7 +7,7 @@ const LIMITS: HeadLimits = HeadLimits { target_bytes_max: 100, head_bytes_max: 4
 
 fn parse(head: &[u8]) -> Result<Request<'_>, Rejection> {
     let end = HeadReader::default().find_end(head, &LIMITS)?.expect("the head is complete");
-    Request::parse::<40>(head, end, LIMITS.target_bytes_max)
+    Request::parse::<40>(head, end)
 }
 
 /// The framing or the refusal of a POST with `fields`.

@@ -76,9 +76,7 @@ impl ResponseHead<'_> {
     /// Appends the head with its empty line.
     pub fn write(&self, output: &mut Vec<u8>) {
         output.extend_from_slice(b"HTTP/1.1 ");
-        write_decimal(u64::from(self.status.code()), output);
-        output.push(b' ');
-        output.extend_from_slice(self.status.reason().as_bytes());
+        output.extend_from_slice(self.status.line().as_bytes());
         output.extend_from_slice(b"\r\nDate: ");
         output.extend_from_slice(self.date.as_bytes());
         if let Some((media_type, length)) = self.content {

@@ -31,12 +31,14 @@ impl<'a> Target<'a> {
                 _ => Err(Rejection::Target),
             };
         }
+        let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+        let (path, query) = target.split_at(end);
         // RFC 9112 §3.2: a fragment is not part of any form.
-        if memchr::memchr(b'#', target).is_some() {
+        if !query.is_empty() && memchr::memchr(b'#', query).is_some() {
             return Err(Rejection::Target);
         }
         match target {
-            [b'/', ..] => Ok(Target::Path(without_query(target))),
+            [b'/', ..] => Ok(Target::Path(path)),
             // RFC 9112 §3.2.4.
             b"*" if method == Method::Options => Ok(Target::Server),
             _ => absolute(method, target),

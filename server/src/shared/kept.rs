@@ -21,7 +21,7 @@ const SHARDS: usize = if cfg!(loom) { 1 } else { 16 };
 #[derive(Debug)]
 pub struct Kept<V> {
     shards: Box<[Shard<V>]>,
-    /// How many a shard may have, in each of its generations.
+    /// How many a shard may have, in both of its generations.
     each_max: AtomicUsize,
     /// Something was kept since the sweeper looked last. Changed with a shard's lock held, or by the
     /// sweeper before it takes the shards' locks: so what it does not see sees what it said.
@@ -44,12 +44,12 @@ struct Generations<V> {
 }
 
 impl<V> Kept<V> {
-    /// Room for `max` at a time; none where that is less than a few for each lock.
+    /// Room for `max` at a time; none where that is less than one for each lock.
     pub fn new(max: usize) -> Kept<V> {
         let generations = || Generations { young: HashMap::new(), old: HashMap::new() };
         Kept {
             shards: (0..SHARDS).map(|_| Shard(Mutex::new(generations()))).collect(),
-            each_max: AtomicUsize::new(max / SHARDS / 2),
+            each_max: AtomicUsize::new(max / SHARDS),
             filled: AtomicBool::new(false),
             closed: Mutex::new(false),
             changed: Condvar::new(),
@@ -72,11 +72,14 @@ impl<V> Kept<V> {
         let _before;
         let wake = {
             let mut shard = lock(&self.shard(number).0);
-            if shard.young.len() >= each_max && !shard.young.contains_key(&number) {
+            let Generations { young, old } = &mut *shard;
+            if young.len() + old.len() >= each_max
+                && !young.contains_key(&number)
+                && !old.contains_key(&number)
+            {
                 return;
             }
-            let replaced = shard.young.insert(number, Arc::clone(value));
-            _before = (replaced, shard.old.remove(&number));
+            _before = (young.insert(number, Arc::clone(value)), old.remove(&number));
             !self.filled.swap(true, Ordering::Relaxed)
         };
         if wake && !bug("sweeper_is_not_woken") {
@@ -110,7 +113,7 @@ impl<V> Kept<V> {
 
     /// Makes room for `max` from now on; what is kept beyond it stays until it is swept.
     pub fn allow(&self, max: usize) {
-        self.each_max.store(max / SHARDS / 2, Ordering::Relaxed);
+        self.each_max.store(max / SHARDS, Ordering::Relaxed);
     }
 
     /// How many are kept.
@@ -213,16 +216,19 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
         let room = 4 * SHARDS;
-        let (full, none) = (kept(room), kept(SHARDS));
+        let (full, none) = (kept(room), kept(SHARDS - 1));
         for number in 0..1000 {
             full.keep(number, &Arc::new("a"));
             none.keep(number, &Arc::new("a"));
         }
         let count = |kept: &Kept<_>| (0..1000).filter(|number| found(kept, *number).is_some()).count();
-        assert_eq!((count(&full), count(&none)), (room / 2, 0));
+        assert_eq!((count(&full), count(&none)), (room, 0));
         full.sweep();
+        // In place of old ones, and of no others.
         (0..1000).for_each(|number| full.keep(number, &Arc::new("b")));
-        assert!((room / 2..=room).contains(&full.count()));
+        assert_eq!(full.count(), room);
+        full.sweep();
+        assert_eq!(full.count(), room);
         full.allow(0);
         full.forget(0);
         full.sweep();

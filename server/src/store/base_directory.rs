@@ -23,7 +23,7 @@ use crate::seeded::bug;
 use crate::shared::kept::Kept;
 use crate::sys::file::{self, BENEATH, CACHED, Place, Status, WITHIN};
 #[cfg(test)]
-pub(crate) use crate::sys::identity;
+pub(crate) use crate::sys::{file::make_node, identity};
 use areas::Areas;
 use name::Name;
 pub use open_file::OpenFile;
@@ -428,73 +428,4 @@ fn descriptor_number(descriptor: BorrowedFd<'_>) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_link_takes_the_place_of_a_rename_that_the_file_system_lacks() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("staged"), "new").unwrap();
-        std::fs::write(directory.path().join("taken"), "old").unwrap();
-        let folder = File::open(directory.path()).unwrap();
-        let place = |name| Place { directory: folder.as_fd(), name };
-        let error = link_to_new(place(c"staged"), place(c"taken")).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(std::fs::read(directory.path().join("staged")).unwrap(), b"new");
-        link_to_new(place(c"staged"), place(c"free")).unwrap();
-        assert_eq!(std::fs::read(directory.path().join("free")).unwrap(), b"new");
-        assert!(!directory.path().join("staged").exists());
-        assert_eq!(std::fs::read(directory.path().join("taken")).unwrap(), b"old");
-    }
-
-    #[test]
-    fn a_file_is_used_again_only_as_it_was() {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a");
-        std::fs::write(&path, "content").unwrap();
-        let (base, kept) = BaseDirectory::open(directory.path()).unwrap().keep_open(1024);
-        let open = || match base.open_file(c"a", Wait::Allowed).unwrap() {
-            Found::File(file, _) => file,
-            other => panic!("{other:?}"),
-        };
-        let mut before = open();
-        assert!(Arc::ptr_eq(&before, &open()));
-        let changes: [&dyn Fn(); 4] = [
-            &|| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap(),
-            &|| std::fs::write(&path, "other").unwrap(),
-            &|| File::options().append(true).open(&path).unwrap().set_len(1).unwrap(),
-            &|| {
-                std::fs::write(directory.path().join("b"), "third").unwrap();
-                std::fs::rename(directory.path().join("b"), &path).unwrap();
-            },
-        ];
-        for change in changes {
-            // Longer than the kernel takes two moments for one.
-            std::thread::sleep(Duration::from_nanos(KERNEL_TICK as u64));
-            change();
-            let after = open();
-            assert!(!Arc::ptr_eq(&before, &after));
-            assert!(Arc::ptr_eq(&after, &open()));
-            before = after;
-        }
-        assert_eq!(Arc::strong_count(&before), 2);
-        base.forget(file::status(before.as_fd()).unwrap().inode);
-        assert_eq!(Arc::strong_count(&before), 1);
-        // The first one is kept until it is swept: that its name was taken is unknown.
-        assert_eq!(kept.count(), 1);
-    }
-
-    #[test]
-    fn what_must_be_new_replaces_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("taken"), "old").unwrap();
-        let base = BaseDirectory::open(directory.path()).unwrap();
-        let (_, staged) = base.stage(None).unwrap();
-        let error = base.publish_new(staged, &base.base, c"taken").unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(std::fs::read(directory.path().join("taken")).unwrap(), b"old");
-        base.publish_new(staged, &base.base, c"free").unwrap();
-        assert!(directory.path().join("free").exists());
-    }
-}
+mod tests;

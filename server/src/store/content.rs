@@ -47,7 +47,10 @@ pub(super) fn copy_all<D: Directory>(
     let rest = usize::try_from(length - done).unwrap_or(COPY_BYTES);
     let mut piece = vec![0; COPY_BYTES.min(rest)];
     while done < length {
-        let count = retry(|| directory.read(from, &mut piece, done))
+        // A file may have become longer than what is to be copied of it.
+        let rest = usize::try_from(length - done).unwrap_or(COPY_BYTES);
+        let wanted = COPY_BYTES.min(rest);
+        let count = retry(|| directory.read(from, &mut piece[..wanted], done))
             .map_err(|error| StoreError::failed("pread", error))?;
         if count == 0 {
             // Somebody cut what only the server has business with.

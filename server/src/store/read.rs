@@ -173,3 +173,22 @@ fn has_moved(error: &StoreError) -> bool {
 pub(super) fn is_link(error: &StoreError) -> bool {
     error.source.as_ref().is_some_and(|source| source.raw_os_error() == Some(libc::ELOOP))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_moved_is_told_from_what_is_not_there_to_be_read() {
+        let failed = |number| StoreError::failed("openat2", io::Error::from_raw_os_error(number));
+        for (error, link, moved) in [
+            (failed(libc::ELOOP), true, true),
+            (failed(libc::ENOENT), false, true),
+            (failed(libc::EIO), false, false),
+            (failed(libc::EACCES), false, false),
+            (StoreError::refused(StoreErrorKind::NotFound), false, false),
+        ] {
+            assert_eq!((is_link(&error), has_moved(&error)), (link, moved), "{error}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod faulty;
 mod kinds;
 mod links;
 mod listings;
+mod pins;
 mod recovery;
 mod start;
 mod threads;
@@ -122,6 +123,12 @@ fn expected(files: &[&str]) -> BTreeMap<String, String> {
     let own = [(".http_server/".to_owned(), String::new())];
     let files = files.iter().map(|file| file.split_once('=').unwrap_or((file, "")));
     own.into_iter().chain(files.map(|(path, content)| (path.to_owned(), content.to_owned()))).collect()
+}
+
+/// A FIFO or a device.
+fn make_node(path: &Path, kind: libc::mode_t, device: libc::dev_t) -> io::Result<()> {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
+    crate::store::base_directory::make_node(&path, kind | 0o600, device)
 }
 
 fn listing(base: &Path) -> Vec<String> {

@@ -8,6 +8,7 @@ use std::ffi::CStr;
 use std::fmt;
 use std::io;
 
+use super::Store;
 use super::append::{AppendTarget, refuse_undone};
 use super::condition::{There, Verdict};
 use super::content::{copy_all, write_all};
@@ -16,7 +17,6 @@ use super::operation::{Intent, Mode, Outcome, StoreError, StoreErrorKind};
 use super::path::ParentPath;
 use super::staged::StagedEntry;
 use super::version::Version;
-use super::{Durability, Store};
 use crate::seeded::bug;
 use crate::shared::path_locks::Changing;
 
@@ -41,8 +41,6 @@ impl<D: Directory> fmt::Debug for Upload<D> {
     }
 }
 
-/// A file of this length is freed in well under a millisecond.
-const FREED_AT_ONCE_BYTES_MAX: u64 = 1 << 20;
 /// How often a step is tried again that other programs interfered with.
 const ATTEMPTS_MAX: usize = 8;
 
@@ -225,7 +223,7 @@ impl<D: Directory> Store<D> {
             (Some(before), Mode::Create | Mode::Replace) => {
                 let version = self.make_ready(staged)?;
                 let mut alone = at.changing.alone();
-                let published = self.publish_over((&mut staged.entry, version), &before, folder, name);
+                let published = self.publish_over((&mut staged.entry, version), folder, name);
                 if let Ok(Attempt::Done(_)) = published {
                     alone.unpin();
                     drop(alone);
@@ -256,9 +254,9 @@ impl<D: Directory> Store<D> {
         copy_all(&*self.directory, &staged.file, staged.length, (&file, version.length))?;
         let length = version.length + staged.length;
         let mut copy = Staged { entry, file, length, ready: None };
-        let new = self.make_ready(&mut copy)?;
+        let version = self.make_ready(&mut copy)?;
         let _alone = at.changing.alone();
-        self.publish_over((&mut copy.entry, new), version, folder, at.name)
+        self.publish_over((&mut copy.entry, version), folder, at.name)
     }
 
     /// The file that is there and that the upload may change; an error where it is refused.
@@ -335,24 +333,16 @@ impl<D: Directory> Store<D> {
         Ok(Attempt::Done(Outcome::Created(version)))
     }
 
-    /// The old file takes the staged one's place, from where it is removed, or put back. Where nothing
-    /// is ever put back it goes in the same call, unless it may take long to free it: nobody else gets at
-    /// the path meanwhile.
+    /// The old file takes the staged one's place, from where it is removed, or put back.
     fn publish_over(
         &self,
         (entry, version): (&mut StagedEntry<D>, Version),
-        old: &Version,
         folder: &D::Folder,
         name: &CStr,
     ) -> Result<Attempt, StoreError> {
         let staged_name = entry.name()?;
         let before = self.syncs_failed();
-        let exchanged = if self.durability == Durability::Cache && old.length <= FREED_AT_ONCE_BYTES_MAX {
-            Err(io::ErrorKind::Unsupported.into())
-        } else {
-            self.directory.exchange(staged_name, folder, name)
-        };
-        match exchanged {
+        match self.directory.exchange(staged_name, folder, name) {
             Ok(()) => {
                 if let Err(error) = self.sync_entries(folder, before) {
                     let _ = self.directory.exchange(staged_name, folder, name);

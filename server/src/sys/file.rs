@@ -163,6 +163,17 @@ pub fn make_directory_at(directory: BorrowedFd<'_>, name: &CStr, mode: libc::mod
     check(unsafe { libc::mkdirat(directory.as_raw_fd(), name.as_ptr(), mode) }).map(drop)
 }
 
+/// mknod(2): a FIFO, a socket or a device, as `mode` says. A child process in place of this would hold
+/// the locks of all who run beside it, until it has become another program.
+///
+/// # Errors
+/// What the call said.
+#[cfg(test)]
+pub(crate) fn make_node(path: &CStr, mode: libc::mode_t, device: libc::dev_t) -> io::Result<()> {
+    // SAFETY: `path` ends in NUL and outlives the call.
+    check(unsafe { libc::mknod(path.as_ptr(), mode, device) }).map(drop)
+}
+
 /// unlinkat(2) of a file.
 ///
 /// # Errors

@@ -283,7 +283,7 @@ fn connections_beyond_the_bound_are_told_so() {
 #[test]
 fn a_quiet_connection_takes_few_bytes() {
     let bytes = size_of::<Place<Stream, BaseDirectory>>();
-    assert!(bytes <= 512, "{bytes} bytes");
+    assert!(bytes <= 80, "{bytes} bytes");
 }
 
 #[test]

@@ -277,3 +277,49 @@ fn identity(file: &File) -> io::Result<(u64, u64)> {
     let metadata = file.metadata()?;
     Ok((metadata.dev(), metadata.ino()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &std::path::Path) -> File {
+        File::open(path).unwrap()
+    }
+
+    #[test]
+    fn a_directory_is_told_from_every_other() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let identity = |path: &std::path::Path| identity(&open(path)).unwrap();
+        assert_eq!(identity(one.path()), identity(&one.path().join(".")));
+        assert_ne!(identity(one.path()), identity(other.path()));
+        let areas = [Other { folder: Arc::new(open(one.path())), mount: 1, root: identity(one.path()) }];
+        assert!(is_ours(&open(one.path()), &areas).unwrap());
+        assert!(!is_ours(&open(other.path()), &areas).unwrap());
+        assert!(!is_ours(&open(one.path()), &[]).unwrap());
+    }
+
+    #[test]
+    fn times_that_are_reserved_are_known_to_the_next_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let areas = || Areas::open(open(directory.path()), open(directory.path())).unwrap();
+        assert_eq!(areas().reserved_times(), i64::MIN);
+        for until in [7_000_000_100, 7_000_000_200] {
+            areas().reserve_times(until).unwrap();
+            assert_eq!(areas().reserved_times(), until);
+        }
+    }
+
+    // Where there is but one file system there is no other place to stage on.
+    #[test]
+    fn the_place_of_another_file_system_is_there_only_where_there_is_one() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("a/b")).unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        let areas = Areas::open(open(directory.path()), open(directory.path())).unwrap();
+        for near in [c"", c"a", c"a/b", c"a/b/missing/below"] {
+            let error = areas.mount_point(near).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::CrossesDevices, "{near:?}");
+        }
+        assert_eq!(areas.mount_point(c"file/below").unwrap_err().kind(), ErrorKind::NotADirectory);
+    }
+}

@@ -299,3 +299,75 @@ fn open_descriptors(base: &Path) -> usize {
     let targets = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
     targets.filter(|target| target.starts_with(base)).count()
 }
+
+/// Goal: no more is copied than was asked for. Method: calls that take a part, a file that is longer.
+#[test]
+fn no_more_is_copied_than_was_asked_for() {
+    for plain in [false, true] {
+        for nth in 1..6 {
+            let directory = base();
+            let store =
+                Store::new(Faulty::new(directory.path(), Fault::Short, nth).plain(plain), Durability::Cache);
+            let (from, _) = store.directory.stage(None).unwrap();
+            let (to, _) = store.directory.stage(None).unwrap();
+            let content = b"0123456789".repeat(40_000);
+            crate::store::content::write_all(&*store.directory, (&from, 0), &content).unwrap();
+            crate::store::content::copy_all(&*store.directory, &from, 300_000, (&to, 5)).unwrap();
+            assert_eq!(store.directory.version(&to).unwrap().length, 300_005, "{nth}, {plain}");
+        }
+    }
+}
+
+/// Goal: where links are never followed nobody is told where one leads. Method: a directory that
+/// does not say, and a store that would ask.
+#[test]
+fn a_directory_without_links_follows_none() {
+    let directory = base();
+    std::os::unix::fs::symlink("file", directory.path().join("link")).unwrap();
+    let faulty = Faulty::new(directory.path(), Fault::Short, 0);
+    let store = Store::new(faulty, Durability::Cache).follow_links(true);
+    assert_eq!(open(&store, "link"), "InputOutput");
+    assert_eq!(open(&store, "file"), "old");
+}
+
+/// Goal: behind a sync of the staged names that failed no append is acknowledged any more, and all
+/// else goes on. Method: the first such sync of an append fails, everything after it goes well.
+#[test]
+fn appends_end_where_staged_names_could_not_be_synced() {
+    let failures = (1..20).filter(|nth| {
+        let directory = base();
+        let store =
+            Store::new(Faulty::new(directory.path(), Fault::Error(libc::EIO), *nth), Durability::Disk);
+        let failed = upload(&store, Mode::Append, "file", "new") == "InputOutput";
+        store.directory.repair();
+        let failed = failed && store.directory.staged_sync_failed();
+        if failed {
+            assert_eq!(upload(&store, Mode::Create, "other", "x"), "Created", "{nth}");
+            assert_eq!(upload(&store, Mode::Append, "other", "y"), "InputOutput", "{nth}");
+            assert_eq!(open(&store, "file"), "old", "{nth}");
+        }
+        failed
+    });
+    assert_eq!(failures.count(), 2);
+}
+
+/// Goal: what is taken back is put on stable storage as well. Method: the sync of each change of
+/// names fails once; how often that directory is synced.
+#[test]
+fn what_is_taken_back_is_synced_again() {
+    let mut taken_back = 0;
+    for (number, (operation, _)) in OPERATIONS.iter().enumerate() {
+        for nth in 1..40 {
+            let directory = base();
+            let faulty = Faulty::new(directory.path(), Fault::Error(libc::EIO), nth);
+            let store = Store::new(faulty, Durability::Disk);
+            let word = operation(&store);
+            let (failed, synced) = store.directory.folder_syncs();
+            if failed == 1 && word == "InputOutput" {
+                assert!(synced > 0, "operation {number}, at {nth}");
+                taken_back += 1;
+            }
+        }
+    }
+    assert!(taken_back >= 8, "{taken_back}");
+}

@@ -70,6 +70,9 @@ struct Seen {
     published_unsynced: bool,
     sync_retried: bool,
     left_staged: usize,
+    staged_sync_failed: bool,
+    /// Those of directories that failed, and those behind them that did not.
+    folder_syncs: (usize, usize),
 }
 
 /// A record to undo an append.
@@ -141,6 +144,16 @@ impl Faulty {
     /// Whether a power cut would leave the entries of this directory as they are.
     pub(super) fn is_durable(&self, folder: &Path) -> bool {
         !self.seen.lock().unwrap().unsynced_folders.contains(&std::fs::metadata(folder).unwrap().ino())
+    }
+
+    /// Whether the names of staged files could not be synced.
+    pub(super) fn staged_sync_failed(&self) -> bool {
+        self.seen.lock().unwrap().staged_sync_failed
+    }
+
+    /// How many syncs of directories failed, and how many went well behind one that did.
+    pub(super) fn folder_syncs(&self) -> (usize, usize) {
+        self.seen.lock().unwrap().folder_syncs
     }
 
     /// All goes well from now on.
@@ -351,8 +364,13 @@ impl Directory for Faulty {
                 _ => self.inner.sync_folder(folder),
             },
             |seen, result| {
-                if result.is_ok() {
-                    seen.unsynced_folders.remove(&inode(folder));
+                let (failed, synced) = &mut seen.folder_syncs;
+                match result {
+                    Ok(()) => {
+                        *synced += usize::from(*failed > 0);
+                        seen.unsynced_folders.remove(&inode(folder));
+                    }
+                    Err(_) => *failed += 1,
                 }
             },
         )
@@ -400,6 +418,7 @@ impl Directory for Faulty {
         self.noted(
             || self.inner.sync_staged(staged),
             |seen, result| {
+                seen.staged_sync_failed |= result.is_err();
                 if result.is_ok() {
                     seen.records.values_mut().for_each(|record| record.synced = true);
                     seen.records_removed_unsynced = false;

@@ -17,10 +17,9 @@ fn only_files_and_directories_exist() {
     std::os::unix::fs::symlink("file", base.join("inside")).unwrap();
     std::os::unix::fs::symlink("nowhere", base.join("dangling")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(base.join("socket")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(base.join("fifo")).status().unwrap().success());
-    // mknod(1) may be refused to root, too.
-    let device = std::process::Command::new("mknod").arg(base.join("null")).args(["c", "1", "3"]).output();
-    let device = device.is_ok_and(|output| output.status.success());
+    make_node(&base.join("fifo"), libc::S_IFIFO, 0).unwrap();
+    // mknod(2) may be refused to root, too.
+    let device = make_node(&base.join("null"), libc::S_IFCHR, libc::makedev(1, 3)).is_ok();
     println!("store:kinds device={device}");
     let before = listing(base);
     let names = ["out", "absolute", "inside", "dangling", "socket", "fifo"];
@@ -45,7 +44,7 @@ fn fifo_is_never_opened() {
     use std::os::unix::fs::OpenOptionsExt;
     let (directory, store) = store(Durability::Cache);
     let fifo = directory.path().join("fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    make_node(&fifo, libc::S_IFIFO, 0).unwrap();
     assert_eq!(open(&store, "fifo"), "NotRegular");
     // fifo(7): opening for writing without waiting fails as long as nobody has it open to read.
     let writer = fs::OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&fifo);
@@ -58,6 +57,11 @@ fn fifo_is_never_opened() {
 fn refusals_of_the_system_are_denied() {
     let directory = tempfile::tempdir().unwrap();
     let _ = std::os::unix::fs::chown(directory.path(), Some(NOBODY), Some(NOBODY));
+    for name in ["other", "undone"] {
+        let path = directory.path().join(name);
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    }
     let base = directory.path().to_owned();
     let cases = std::thread::spawn(move || {
         let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
@@ -80,6 +84,8 @@ fn denied_cases(base: &Path) -> usize {
         fs::write(base.join(folder).join("file"), "old").unwrap();
     }
     fs::write(base.join("secret"), "secret").unwrap();
+    fs::write(base.join("box"), "old").unwrap();
+    set_mode("box", 0o200);
     set_mode("closed", 0);
     set_mode("kept", 0o555);
     set_mode("secret", 0);
@@ -110,13 +116,25 @@ fn denied_cases(base: &Path) -> usize {
     // To append changes no entry, and needs no right to.
     assert_eq!(streamed(&store, Mode::Append, "kept/file", ["n", "ew"]), "Updated");
     assert_eq!(open(&store, "kept/file"), "oldnew");
+    // Nor does it take the right to read.
+    assert_eq!(upload(&store, Mode::Append, "box", "new"), "Updated");
+    // utimensat(2): the time of somebody else's file cannot be set, and that is no reason to refuse.
+    assert_eq!(upload(&store, Mode::Append, "other", "new"), "Updated");
+    let folder = store.directory.open_folder(c"").unwrap();
+    let Ok(Found::File(file, before)) = store.directory.open_for_append(&folder, c"undone") else { panic!() };
+    store.directory.record_undo(c"", &file, before).unwrap();
+    store.directory.write(&file, b"half of", before.length).unwrap();
+    drop((file, folder, store));
+    Store::new(BaseDirectory::open(base).unwrap(), Durability::Disk).recover().unwrap();
     let error = BaseDirectory::open(&base.join("kept/new")).unwrap_err().to_string();
     assert!(error.contains("mkdir") && error.contains("read and write there"), "{error}");
     for folder in ["closed", "kept"] {
         set_mode(folder, 0o755);
     }
     set_mode("secret", 0o600);
+    set_mode("box", 0o600);
     let files = ["closed/", "closed/file=old", "kept/", "kept/file=oldnew", "secret=secret"];
+    let files = [&files[..], &["box=oldnew", "other=oldnew", "undone=old"]].concat();
     assert_eq!(tree(base), expected(&files));
     cases
 }

@@ -1,0 +1,216 @@
+//! Whether a disk holds up what does not need it: how long a tiny answer takes while nothing else is asked,
+//! and while 64 clients write and others read files of 1 GiB that are not in memory.
+//! `cargo run --release -p bench --bin stall`, with `--seconds 5` and `--rounds 3` where something else is wanted.
+//! Traffic goes over loopback only; it takes 5 GiB of disk for a while.
+//!
+//! One client asks every two milliseconds, whether or not it is answered soon, so that a stall is
+//! seen by all who would have come meanwhile. This server writes durably; the others cannot, which
+//! spares them the syncs.
+#![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails is none")]
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bench::load::complete;
+use bench::server::{self, Recipe, Running};
+
+const WRITERS: usize = 64;
+const READERS: usize = 4;
+const FILE_BYTES: u64 = 1 << 30;
+/// Between two tiny requests.
+const PERIOD: Duration = Duration::from_millis(2);
+
+fn main() {
+    let (mut rounds, mut seconds) = (3, 5.0);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().expect("each option has a value");
+        match name.as_str() {
+            "--rounds" => rounds = value.parse::<usize>().expect("a number").clamp(1, 20),
+            "--seconds" => seconds = value.parse::<f64>().expect("a number").clamp(0.5, 60.0),
+            _ => panic!("{name} is no option: --rounds, --seconds"),
+        }
+    }
+    let time = Duration::from_secs_f64(seconds);
+    let program = std::env::current_exe().expect("this program has a path").with_file_name("http_server");
+    let home = std::env::temp_dir().join(format!("bench-stall-{}", std::process::id()));
+    let root = home.join("files");
+    std::fs::create_dir_all(&root).expect("it can be written to");
+    for reader in 0..READERS {
+        write_file(&root.join(format!("cold-{reader}"))).expect("there is room for 1 GiB");
+    }
+    if server::is_on_path("taskset") {
+        let own = std::process::id().to_string();
+        let _ = Command::new("taskset").args(["-pc", "1", &own]).stdout(Stdio::null()).status();
+    }
+    let mut recipes = server::recipes(&program);
+    recipes.retain(|recipe| recipe.echo.is_some() && recipe.puts);
+    recipes[0] = server::ours_durable(&program);
+    println!(
+        "p50, p99 and the longest, in microseconds; writes/s; MiB/s of cold files; medians of {rounds} rounds"
+    );
+    for recipe in &recipes {
+        let mut quiet = Vec::new();
+        let mut loaded = Vec::new();
+        for _ in 0..rounds {
+            let Some(running) = recipe.start(&root, &home.join("run")) else { break };
+            quiet.push(measure(recipe, &running, &root, time, false));
+            loaded.push(measure(recipe, &running, &root, time, true));
+        }
+        let (Some(quiet), Some(loaded)) = (median(quiet), median(loaded)) else {
+            println!("  {}: does not start, left out", recipe.name);
+            continue;
+        };
+        println!("  {:12} quiet  {quiet}", recipe.name);
+        println!("  {:12} loaded {loaded}: p99 {:.2} of the quiet one", "", loaded.p99 / quiet.p99);
+    }
+    std::fs::remove_dir_all(&home).expect("what was made can be removed");
+}
+
+/// What came of one measurement.
+struct Figures {
+    p50: f64,
+    p99: f64,
+    longest: f64,
+    writes: f64,
+    mebibytes: f64,
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Figures { p50, p99, longest, writes, mebibytes } = self;
+        write!(formatter, "{p50:7.0} {p99:7.0} {longest:7.0}  {writes:7.0}/s {mebibytes:6.0} MiB/s")
+    }
+}
+
+/// The round whose p99 is the median.
+fn median(mut rounds: Vec<Figures>) -> Option<Figures> {
+    rounds.sort_by(|one, other| one.p99.total_cmp(&other.p99));
+    let middle = rounds.len() / 2;
+    rounds.into_iter().nth(middle)
+}
+
+fn write_file(path: &Path) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    let piece = vec![b'x'; 1 << 20];
+    (0..FILE_BYTES >> 20).try_for_each(|_| file.write_all(&piece))?;
+    file.sync_all()
+}
+
+/// dd(1): with this flag and nothing to copy the file is dropped from memory.
+fn make_cold(path: &Path) {
+    let source = format!("if={}", path.display());
+    let done = Command::new("dd").args([&source, "iflag=nocache", "count=0"]).stderr(Stdio::null()).status();
+    assert!(done.is_ok_and(|status| status.success()), "dd drops a file from memory");
+}
+
+fn measure(recipe: &Recipe, running: &Running, root: &Path, time: Duration, loaded: bool) -> Figures {
+    let (over, written, read) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    if loaded {
+        (0..READERS).for_each(|reader| make_cold(&root.join(format!("cold-{reader}"))));
+    }
+    let begun = Instant::now();
+    let mut times = thread::scope(|scope| {
+        if loaded {
+            for writer in 0..WRITERS {
+                let (over, written) = (&over, &written);
+                scope.spawn(move || writes(running.address, recipe.files, writer, over, written));
+            }
+            for reader in 0..READERS {
+                let (over, read) = (&over, &read);
+                scope.spawn(move || reads(running.address, recipe.files, reader, over, read));
+            }
+        }
+        let times = probe(running.address, recipe.echo.unwrap_or("/"), time);
+        over.store(true, Ordering::Relaxed);
+        times
+    });
+    let elapsed = begun.elapsed().as_secs_f64();
+    times.sort_unstable();
+    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_nanos() as f64 / 1000.0;
+    Figures {
+        p50: at(0.5),
+        p99: at(0.99),
+        longest: at(1.0),
+        writes: written.into_inner() as f64 / elapsed,
+        mebibytes: read.into_inner() as f64 / elapsed / (1 << 20) as f64,
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_nodelay(true).expect("a socket");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
+    stream
+}
+
+/// One request, and its whole answer, which is short.
+fn ask(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> {
+    stream.write_all(request).expect("it takes requests");
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    while complete(&answer, false).is_none() {
+        match stream.read(&mut piece).expect("it answers") {
+            0 => panic!("closed behind {:?}", String::from_utf8_lossy(&answer)),
+            count => answer.extend_from_slice(&piece[..count]),
+        }
+    }
+    answer
+}
+
+/// A tiny request each [`PERIOD`]; each time counts from when it was due.
+fn probe(address: SocketAddr, target: &str, time: Duration) -> Vec<Duration> {
+    let mut stream = connect(address);
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    let mut due = Duration::ZERO;
+    while due < time {
+        if let Some(early) = due.checked_sub(begun.elapsed()) {
+            thread::sleep(early);
+        }
+        // What the sleep was too long is not the server's.
+        let from = begun.elapsed().min(due + Duration::from_micros(200)).max(due);
+        ask(&mut stream, request.as_bytes());
+        times.push(begun.elapsed().saturating_sub(from));
+        due += PERIOD;
+    }
+    times
+}
+
+fn writes(address: SocketAddr, files: &str, writer: usize, over: &AtomicBool, written: &AtomicU64) {
+    let mut stream = connect(address);
+    for count in 0.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let target = format!("{files}written-{writer}-{}", count % 100);
+        let head = format!("PUT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1024\r\n\r\n");
+        let answer = ask(&mut stream, &[head.as_bytes(), &[b'x'; 1024]].concat());
+        assert!(answer.get(9..10) == Some(b"2"), "{}", String::from_utf8_lossy(&answer));
+        written.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A file that is not in memory, again and again.
+fn reads(address: SocketAddr, files: &str, reader: usize, over: &AtomicBool, read: &AtomicU64) {
+    let mut piece = vec![0; 1 << 18];
+    while !over.load(Ordering::Relaxed) {
+        let mut stream = connect(address);
+        let request =
+            format!("GET {files}cold-{reader} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it takes requests");
+        while !over.load(Ordering::Relaxed) {
+            match stream.read(&mut piece).expect("it answers") {
+                0 => break,
+                count => drop(read.fetch_add(count as u64, Ordering::Relaxed)),
+            }
+        }
+    }
+}
