@@ -97,18 +97,19 @@ impl Recorder {
         Ok(tag)
     }
 
-    /// A file that was found behind a crash, or that none was there. No client knows its tag by that.
-    pub(super) fn found(&self, path: &str, at: u64, found: Option<(&Version, Vec<u8>)>) -> Call {
+    /// What was found behind a crash: nothing, a directory, or a file. No client knows its tag by that.
+    pub(super) fn found(&self, path: &str, at: u64, found: Option<&Option<(Version, Vec<u8>)>>) -> Call {
         let request =
             Request { method: Method::Get, path: path.to_owned(), content: None, terms: Terms::default() };
         let answer = match found {
             None => Answer { status: 404, read: None, version: None, length: None },
-            Some((version, content)) => {
+            Some(None) => Answer { status: 301, read: None, version: None, length: None },
+            Some(Some((version, content))) => {
                 let tag = String::from_utf8_lossy(Tag::of(version).as_bytes()).into_owned();
                 // A file has one that was not seen so far, and no two files have the same.
                 let unseen = NO_TAG / 2 + at;
                 let version = Some(self.numbers.get(&tag).copied().unwrap_or(unseen));
-                Answer { status: 200, read: Some(content), version, length: None }
+                Answer { status: 200, read: Some(content.clone()), version, length: None }
             }
         };
         let outcome = Outcome::Answered { at: at + 1, answer };
