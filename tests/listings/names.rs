@@ -119,7 +119,7 @@ fn every_link_leads_to_its_file() {
 /// The links to entries, each with what is shown of it, tags and all.
 fn links(html: &str) -> Vec<(String, String)> {
     let table = html.split_once("<tbody>").unwrap().1.split_once("</tbody>").unwrap().0;
-    let rows = table.split("<tr data-tag=").skip(1);
+    let rows = table.split("<tr data-entry=\"file\"").skip(1);
     let link = |row: &str| {
         let (href, rest) = row.split_once("<a href=\"").unwrap().1.split_once('"').unwrap();
         let shown = rest.split_once("<bdi>").unwrap().1.split_once("</bdi>").unwrap().0;

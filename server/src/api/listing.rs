@@ -132,4 +132,4 @@ impl Asked {
 /// longer what is there, so nobody keeps one.
 const FIELDS: &[(&str, &str)] = &[("Vary", "Accept"), ("Cache-Control", "no-store")];
 const HTML_FIELDS: &[(&str, &str)] =
-    &[FIELDS[0], FIELDS[1], html::POLICY, ("Referrer-Policy", "no-referrer")];
+    &[FIELDS[0], FIELDS[1], html::LISTING_POLICY, ("Referrer-Policy", "no-referrer")];

@@ -10,16 +10,25 @@ use crate::api::link;
 use crate::store::listing::{Listed, Listing, Order, Place, View};
 
 /// Nothing but this style: whatever a name might smuggle in, the browser neither runs nor loads it. The
-/// hash is that of `style.css`; a test says what it has to be.
+/// hashes are those of `style.css` and `listing.js`; a test says what they have to be.
 pub(in crate::api) const POLICY: (&str, &str) = (
     "Content-Security-Policy",
-    "default-src 'none'; style-src 'sha256-dF7hYKgZlLRNA6XJgo8vbWSjlI6xROvvLDYIFJpGMMw='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'sha256-3dnXzbFelz494amjG1fGWVOPiOzcDcQ2HcAV4Zq3hlg='; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+
+/// The same with the listing's script, which may ask this server and no other.
+pub(super) const LISTING_POLICY: (&str, &str) = (
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'sha256-3dnXzbFelz494amjG1fGWVOPiOzcDcQ2HcAV4Zq3hlg='; script-src 'sha256-rToEPFgaywgs/OoJQTH2I+e0HJgEOEohAa2A0lAznJo='; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
 #[derive(Template)]
 #[template(path = "listing.html")]
 struct Page {
     style: &'static str,
+    script: &'static str,
     /// From the outermost directory to this one.
     crumbs: Vec<Crumb>,
     columns: [Column; 3],
@@ -65,6 +74,7 @@ struct File {
 pub(super) fn page(asked: &Asked, listing: &Listing) -> Vec<u8> {
     let page = Page {
         style: include_str!("../../../templates/style.css"),
+        script: include_str!("../../../templates/listing.js"),
         crumbs: crumbs(asked),
         columns: query::ORDERS.map(|(_, order)| column(asked, listing, order)),
         rows: listing.entries.iter().map(row).collect(),
