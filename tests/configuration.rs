@@ -119,6 +119,22 @@ fn each_setting_can_be_said_in_three_ways() {
 }
 
 #[test]
+fn places_to_listen_can_be_said_in_three_ways() {
+    let several = "[\"127.0.0.1:1\", \"unix:a b\"]";
+    let settings = Settings::new(&format!("base_directory = \"data\"\nlisten = {several}\n"));
+    let found = settings.effective(&[], &[]);
+    assert_eq!(found["listen"].0, several);
+    assert!(found["listen"].1.ends_with("settings.toml:2"), "{found:?}");
+    let found = settings.effective(&[], &[("HTTP_SERVER_LISTEN", "[::1]:2,unix:c")]);
+    assert_eq!(found["listen"], ("[\"[::1]:2\", \"unix:c\"]".to_owned(), "HTTP_SERVER_LISTEN".to_owned()));
+    let found =
+        settings.effective(&["--listen=0.0.0.0:3", "--listen=unix:d"], &[("HTTP_SERVER_LISTEN", "unix:c")]);
+    assert_eq!(found["listen"].0, "[\"0.0.0.0:3\", \"unix:d\"]");
+    Settings::new("base_directory = \"data\"\n\nlisten = [\"unix:a\", \"80\"]\n")
+        .refused(&[], &["settings.toml:3", "127.0.0.1:80"]);
+}
+
+#[test]
 fn what_is_in_effect_can_be_a_file() {
     let settings = Settings::new("base_directory = \"a # \\\"b\\\"\"\nport = 1\nquiet = true\ngrace = 0.5\n");
     let output = settings.run(&["--check", "--threads", "2"], &[]);

@@ -48,7 +48,8 @@ struct Connection {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, port, root] = &arguments[..] else { panic!("floor KIND PORT DIRECTORY") };
-    let listener = Listener::bind(format!("127.0.0.1:{port}").parse().expect("a port")).expect("it is free");
+    let listener =
+        Listener::bind(format!("127.0.0.1:{port}").parse().expect("a port"), false).expect("it is free");
     let epoll = Epoll::new().unwrap();
     epoll.add(listener.as_fd(), Readiness::READABLE, LISTENER).unwrap();
     let _ = http_server::sys::descriptors::raise_limit();

@@ -8,9 +8,11 @@ mod values;
 use std::ffi::OsString;
 use std::fmt;
 
-use clap::FromArgMatches;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, FromArgMatches};
 
+use file::Setting;
 use flags::CommandLine;
 use http_server::driver::server::Options;
 
@@ -28,22 +30,31 @@ where
         return Err(Ending::Shown(print::generated(what, command)));
     }
     let Some(path) = &command_line.config else {
-        return finish(command_line, || print::effective(&command, &matches, &[]));
+        return finish(command_line, &command, &matches, &[]);
     };
     let settings = file::read(path, &command).map_err(Ending::Refused)?;
     // What the file says takes the place of the defaults, and so comes behind all else.
     let command = settings.iter().fold(command, |command, setting| {
-        command.mut_arg(&setting.id, |arg| arg.default_value(setting.value.clone()))
+        command.mut_arg(&setting.id, |arg| arg.default_values(setting.values.clone()))
     });
     let matches = command.clone().try_get_matches_from(&words)?;
     let command_line = CommandLine::from_arg_matches(&matches)?;
-    finish(command_line, || print::effective(&command, &matches, &settings))
+    finish(command_line, &command, &matches, &settings)
 }
 
-fn finish(command_line: CommandLine, effective: impl FnOnce() -> String) -> Result<Options, Ending> {
+fn finish(
+    command_line: CommandLine,
+    command: &Command,
+    matches: &ArgMatches,
+    settings: &[Setting],
+) -> Result<Options, Ending> {
     let check = command_line.check;
-    let options = command_line.options().map_err(Ending::Refused)?;
-    if check { Err(Ending::Shown(effective())) } else { Ok(options) }
+    let chosen = |id: &str| {
+        matches.value_source(id).is_some_and(|source| source != ValueSource::DefaultValue)
+            || settings.iter().any(|setting| setting.id == id)
+    };
+    let options = command_line.options(chosen).map_err(Ending::Refused)?;
+    if check { Err(Ending::Shown(print::effective(command, matches, settings))) } else { Ok(options) }
 }
 
 /// Why a command line leads to no server.

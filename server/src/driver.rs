@@ -2,6 +2,7 @@
 
 pub mod deadlines;
 pub mod event_loop;
+pub mod listeners;
 pub mod log;
 pub mod network;
 pub mod pool;
@@ -10,3 +11,4 @@ pub mod session;
 #[cfg(test)]
 mod simulated;
 pub mod slots;
+pub mod socket_file;

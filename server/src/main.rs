@@ -4,11 +4,11 @@ mod config;
 
 use std::fmt::Display;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use config::Ending;
+use http_server::driver::listeners::Endpoint;
 use http_server::driver::server::{Options, Server};
 
 fn main() -> ExitCode {
@@ -35,7 +35,7 @@ fn serve(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    show(&start_line(&base_directory, server.address(), threads));
+    show(&start_line(&base_directory, server.endpoints(), threads));
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,19 +45,39 @@ fn serve(options: Options) -> ExitCode {
     }
 }
 
-fn start_line(base_directory: &Path, address: SocketAddr, (event_loops, workers): (usize, usize)) -> String {
+fn start_line(
+    base_directory: &Path,
+    endpoints: &[Endpoint],
+    (event_loops, workers): (usize, usize),
+) -> String {
     let directory = base_directory.canonicalize().unwrap_or_else(|_| PathBuf::from(base_directory));
     let event_loops = counted(event_loops, "event loop");
     let workers = counted(workers, "pool thread");
-    let openness = if address.ip().is_loopback() {
-        let everywhere = if address.is_ipv4() { "0.0.0.0" } else { "::" };
-        format!("--bind {everywhere} opens it to other machines, who may then write")
-    } else {
-        "every machine that reaches this address may write".to_owned()
-    };
-    let line =
-        format!("serving {} on http://{address} ({event_loops}, {workers}); {openness}", directory.display());
+    let places: Vec<String> = endpoints.iter().map(Endpoint::to_string).collect();
+    let (places, openness) = (places.join(" and "), openness(endpoints));
+    let line = format!("serving {} on {places} ({event_loops}, {workers}); {openness}", directory.display());
     format!("http_server: {}\n", in_one_line(&line))
+}
+
+/// Who may write.
+fn openness(endpoints: &[Endpoint]) -> &'static str {
+    let loopback = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Address(address) => Some(address.ip().is_loopback()),
+        Endpoint::Path(_) => None,
+    };
+    match endpoints {
+        [Endpoint::Address(address)] if address.ip().is_loopback() && address.is_ipv4() => {
+            "--bind 0.0.0.0 opens it to other machines, who may then write"
+        }
+        [Endpoint::Address(address)] if address.ip().is_loopback() => {
+            "--bind :: opens it to other machines, who may then write"
+        }
+        [Endpoint::Address(_)] => "every machine that reaches this address may write",
+        _ if endpoints.iter().any(|endpoint| loopback(endpoint) == Some(false)) => {
+            "every machine that reaches one of these addresses may write"
+        }
+        _ => "whoever on this machine may connect may write",
+    }
 }
 
 fn counted(number: usize, noun: &str) -> String {
@@ -95,8 +115,13 @@ mod tests {
 
     #[test]
     fn the_start_line_names_address_directory_and_threads() {
-        let check = |address: &str, threads, expected: &str| {
-            let line = start_line(Path::new("/no/such\ndirectory"), address.parse().unwrap(), threads);
+        let check = |places: &str, threads, expected: &str| {
+            let endpoint = |text: &str| match text.strip_prefix("unix:") {
+                Some(path) => Endpoint::Path(path.into()),
+                None => Endpoint::Address(text.parse().unwrap()),
+            };
+            let endpoints: Vec<Endpoint> = places.split(' ').map(endpoint).collect();
+            let line = start_line(Path::new("/no/such\ndirectory"), &endpoints, threads);
             assert_eq!(line, format!("http_server: serving /no/such\\ndirectory on {expected}\n"));
         };
         check(
@@ -114,6 +139,18 @@ mod tests {
             "0.0.0.0:4221",
             (1, 2),
             "http://0.0.0.0:4221 (1 event loop, 2 pool threads); every machine that reaches this address may write",
+        );
+        check(
+            "127.0.0.1:80 unix:/run/a\n",
+            (1, 2),
+            "http://127.0.0.1:80 and unix:/run/a\\n (1 event loop, 2 pool threads); \
+             whoever on this machine may connect may write",
+        );
+        check(
+            "unix:/run/a [::]:80",
+            (1, 2),
+            "unix:/run/a and http://[::]:80 (1 event loop, 2 pool threads); \
+             every machine that reaches one of these addresses may write",
         );
     }
 }

@@ -10,5 +10,6 @@ pub mod event_fd;
 pub mod file;
 #[cfg(test)]
 pub(crate) mod identity;
+pub mod local_socket;
 pub mod signal;
 pub mod socket;

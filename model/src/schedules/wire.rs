@@ -116,7 +116,7 @@ impl Network<Simulated> for Sockets {
         let mut state = self.0.state();
         match state.backlog.pop_front() {
             Some(number) if state.connections[number].reset => Accepted::Gone,
-            Some(number) => Accepted::Connection(number, SocketAddr::from(([192, 0, 2, 1], 1024))),
+            Some(number) => Accepted::Connection(number, SocketAddr::from(([192, 0, 2, 1], 1024)).into()),
             None => Accepted::Nothing,
         }
     }

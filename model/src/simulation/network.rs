@@ -256,7 +256,7 @@ impl Network<Disk> for Sockets {
         }
         state.note(number as u64, || format!("  connection {number} is accepted"));
         let peer = SocketAddr::from(([192, 0, 2, 1 + (number % 3) as u8], 1024 + (number % 60_000) as u16));
-        Accepted::Connection(Socket { number, world: self.world.clone() }, peer)
+        Accepted::Connection(Socket { number, world: self.world.clone() }, peer.into())
     }
 
     fn refuse_one(&mut self, answer: &[u8]) {

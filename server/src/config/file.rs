@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use clap::{Command, error::ErrorKind};
+use clap::{ArgAction, Command, error::ErrorKind};
 use toml::de::{DeTable, DeValue};
 
 use super::UsageError;
@@ -14,8 +14,8 @@ use super::flags::NO_SETTINGS;
 pub(super) struct Setting {
     /// Its key: the name of the flag, with `_` for `-`.
     pub(super) id: String,
-    /// Its value as the flag takes it.
-    pub(super) value: String,
+    /// Its value as the flag takes it; several where the flag can be said more than once.
+    pub(super) values: Vec<String>,
     /// The file and the line.
     pub(super) place: String,
 }
@@ -36,25 +36,40 @@ pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, Usage
     let mut settings = Vec::new();
     for (key, value) in table.get_ref() {
         let setting =
-            Setting { id: key.get_ref().to_string(), value: String::new(), place: place(key.span().start) };
+            Setting { id: key.get_ref().to_string(), values: Vec::new(), place: place(key.span().start) };
         let refused = |why: &str| UsageError(format!("{}: {}: {why}", setting.place, setting.id));
-        let known = command.get_arguments().any(|arg| arg.get_id().as_str() == setting.id);
-        if !known || NO_SETTINGS.contains(&setting.id.as_str()) || setting.id == "config" {
+        let argument = command.get_arguments().find(|arg| arg.get_id().as_str() == setting.id);
+        let Some(argument) =
+            argument.filter(|_| !NO_SETTINGS.contains(&setting.id.as_str()) && setting.id != "config")
+        else {
             return Err(refused("no setting is called so"));
-        }
-        let value = match value.get_ref() {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Integer(number) => number.to_string(),
-            DeValue::Float(number) => number.to_string(),
-            DeValue::Boolean(choice) => choice.to_string(),
-            _ => return Err(refused("not a text, a number, true or false")),
         };
-        try_value(command, &setting.id, &value).map_err(|why| refused(&why))?;
-        settings.push(Setting { value, ..setting });
+        let values = match value.get_ref() {
+            DeValue::Array(values) if matches!(argument.get_action(), ArgAction::Append) => {
+                values.iter().map(|value| simple(value.get_ref())).collect::<Option<Vec<_>>>()
+            }
+            value => simple(value).map(|value| vec![value]),
+        };
+        let values = values.ok_or_else(|| refused("not a text, a number, true or false"))?;
+        for value in &values {
+            try_value(command, &setting.id, value).map_err(|why| refused(&why))?;
+        }
+        settings.push(Setting { values, ..setting });
     }
     // In the order of the file.
     settings.sort_by_key(|setting| text.find(&setting.id));
     Ok(settings)
+}
+
+/// A value that is not made of others, as a flag takes it.
+fn simple(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
+        DeValue::Boolean(choice) => Some(choice.to_string()),
+        _ => None,
+    }
 }
 
 /// Whether the flag takes this value; else what it says.

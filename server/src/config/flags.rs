@@ -10,8 +10,9 @@ use clap_complete::Shell;
 use super::UsageError;
 use super::values::{
     Bytes, COUNT_MAX, LISTING_ENTRIES_MAX, MEMORY_BYTES_MAX, SECONDS_MIN, Seconds, THREADS_MAX, bytes, count,
-    durability, file_name, seconds, threads,
+    durability, endpoint, file_name, mode, seconds, threads,
 };
+use http_server::driver::listeners::{Endpoint, Wanted};
 use http_server::driver::server::Options;
 use http_server::limits::{Directories, HEAD_FIELDS_CEILING, Limits};
 use http_server::store::Durability;
@@ -43,6 +44,15 @@ pub(super) struct CommandLine {
     /// TCP port to listen on; 0 takes a free one and prints it
     #[arg(long, value_name = "PORT", default_value_t = 4221)]
     port: u16,
+    /// Listen here, too: 127.0.0.1:80, [::1]:80, [::]:80 for IPv6 and IPv4 (for IPv6 alone where another
+    /// one takes that port of IPv4), unix:/run/server.socket. Can be said more than once, or several
+    /// with commas between them; then the address of --bind and --port is listened on only where one of
+    /// these was said, too
+    #[arg(long, value_name = "PLACE", value_delimiter = ',', value_parser = endpoint)]
+    listen: Vec<Endpoint>,
+    /// Permissions of the sockets of --listen unix:PATH, in octal; who may write may connect
+    #[arg(long, value_name = "MODE", default_value = "660", value_parser = mode)]
+    socket_mode: u32,
     /// Event loops [default: one per CPU]
     #[arg(long, value_name = "COUNT", value_parser = threads())]
     threads: Option<usize>,
@@ -117,13 +127,19 @@ impl CommandLine {
         self.print.as_ref()
     }
 
-    /// What the server is to be.
-    pub(super) fn options(self) -> Result<Options, UsageError> {
+    /// What the server is to be. `chosen` says whether somebody has set a thing of this name, or it is as
+    /// it is by default.
+    pub(super) fn options(self, chosen: impl Fn(&str) -> bool) -> Result<Options, UsageError> {
         let base_directory = self.base_directory.ok_or_else(|| {
             UsageError("no base directory: `http_server <BASE_DIRECTORY>` serves one".to_owned())
         })?;
+        let address = SocketAddr::new(self.bind, self.port);
+        let mut endpoints = self.listen;
+        if chosen("bind") || chosen("port") {
+            endpoints.insert(0, Endpoint::Address(address));
+        }
         Ok(Options {
-            address: SocketAddr::new(self.bind, self.port),
+            listen: Wanted { endpoints, otherwise: address, socket_mode: self.socket_mode },
             event_loops: self
                 .threads
                 .unwrap_or_else(|| available_parallelism().map_or(1, usize::from).min(THREADS_MAX)),

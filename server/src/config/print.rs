@@ -1,7 +1,7 @@
 //! What is printed instead of serving: completions, the manual page, the settings in effect.
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
+use clap::{ArgAction, ArgMatches, Command};
 
 use super::file::Setting;
 use super::flags::{ENVIRONMENT_PREFIX, NO_SETTINGS, Print};
@@ -28,8 +28,9 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches, settings: &[Set
         if NO_SETTINGS.contains(&id) || id == "config" {
             continue;
         }
-        let Some(value) = matches.get_raw(id).and_then(|mut values| values.next()) else {
-            text.push_str(&format!("# {id}: as many as there are CPUs\n"));
+        let Some(values) = matches.get_raw(id) else {
+            let without = if id == "threads" { "as many as there are CPUs" } else { "none" };
+            text.push_str(&format!("# {id}: {without}\n"));
             continue;
         };
         let place = match matches.value_source(id) {
@@ -40,10 +41,17 @@ pub(super) fn effective(command: &Command, matches: &ArgMatches, settings: &[Set
                 setting.map_or("default".to_owned(), |setting| setting.place.clone())
             }
         };
-        let value = value.to_string_lossy();
-        let bare = value.parse::<i64>().is_ok() || value == "true" || value == "false";
-        let value = if bare { value.into_owned() } else { toml::Value::from(value.as_ref()).to_string() };
+        let values: Vec<String> = values.map(|value| in_toml(&value.to_string_lossy())).collect();
+        let value = match (arg.get_action(), &values[..]) {
+            (ArgAction::Append, values) => format!("[{}]", values.join(", ")),
+            (_, values) => values.concat(),
+        };
         text.push_str(&format!("{id} = {value} # {}\n", place.escape_debug()));
     }
     text
+}
+
+fn in_toml(value: &str) -> String {
+    let bare = value.parse::<i64>().is_ok() || value == "true" || value == "false";
+    if bare { value.to_owned() } else { toml::Value::from(value).to_string() }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::values::{Bytes, Seconds};
 use super::*;
+use http_server::driver::listeners::Endpoint;
 use http_server::limits::{Directories, HEAD_FIELDS_CEILING, Limits};
 use http_server::store::Durability;
 
@@ -85,7 +86,9 @@ fn flags(limits: &Limits) -> Vec<(&'static str, String)> {
 fn without_flags_the_defaults_hold() {
     let options = options(&[]);
     assert_eq!(options.base_directory, PathBuf::from("data"));
-    assert_eq!(options.address.to_string(), "127.0.0.1:4221");
+    assert_eq!(options.listen.endpoints, []);
+    assert_eq!(options.listen.otherwise.to_string(), "127.0.0.1:4221");
+    assert_eq!(options.listen.socket_mode, 0o660);
     assert_eq!(options.event_loops, available_parallelism().unwrap().get());
     assert_eq!(options.workers, 32);
     assert_eq!(options.grace, Duration::from_secs(10));
@@ -107,13 +110,28 @@ fn each_flag_reaches_its_field() {
         "--no-listing",
         "--index=index.html",
     ]);
-    assert_eq!(options.address.to_string(), "[::1]:0");
+    assert_eq!(options.listen.endpoints, [Endpoint::Address("[::1]:0".parse().unwrap())]);
     assert_eq!((options.event_loops, options.workers), (3, 5));
     assert_eq!(options.grace, Duration::from_millis(250));
     assert!(options.quiet);
     assert_eq!(options.durability, Durability::Cache);
     let index = Some("index.html".to_owned());
     assert_eq!(options.limits.directories, Directories { listed: false, index });
+}
+
+#[test]
+fn places_to_listen_add_up() {
+    let endpoints = |flags: &[&str]| -> Vec<String> {
+        options(flags).listen.endpoints.iter().map(Endpoint::to_string).collect()
+    };
+    assert_eq!(endpoints(&["--listen", "127.0.0.1:80"]), ["http://127.0.0.1:80"]);
+    let several = ["--listen=[::]:80,unix:/run/a", "--listen", "0.0.0.0:0"];
+    assert_eq!(endpoints(&several), ["http://[::]:80", "unix:/run/a", "http://0.0.0.0:0"]);
+    // The simple way is one of them where somebody has taken it.
+    let with_port = ["--listen", "unix:a b", "--port", "4221"];
+    assert_eq!(endpoints(&with_port), ["http://127.0.0.1:4221", "unix:a b"]);
+    assert_eq!(endpoints(&["--bind=::1", "--listen=unix:a"]), ["http://[::1]:4221", "unix:a"]);
+    assert_eq!(options(&["--socket-mode", "0777"]).listen.socket_mode, 0o777);
 }
 
 #[test]
@@ -145,6 +163,7 @@ fn help_shows_each_flag_with_its_default() {
     expected.extend([
         ("--bind", "127.0.0.1".to_owned()),
         ("--port", "4221".to_owned()),
+        ("--socket-mode", "660".to_owned()),
         ("--threads", "one per CPU".to_owned()),
         ("--pool", "32".to_owned()),
         ("--grace", "10".to_owned()),
@@ -189,6 +208,13 @@ fn values_beyond_their_bounds_are_refused_in_one_line_that_names_the_flag() {
         ("--bind", "127.0.0.1:80"),
         ("--port", "-1"),
         ("--port", "65536"),
+        ("--listen", "localhost:80"),
+        ("--listen", "127.0.0.1"),
+        ("--listen", "::1:80"),
+        ("--listen", "unix:"),
+        ("--socket-mode", "1000"),
+        ("--socket-mode", "rw"),
+        ("--socket-mode", "+7"),
         ("--threads", "0"),
         ("--threads", "1025"),
         ("--pool", "0"),

@@ -1,12 +1,15 @@
 //! What a setting's value may be, and how it is written: sizes, times, counts.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 
+use http_server::driver::listeners::Endpoint;
 use http_server::store::Durability;
 use http_server::store::path::FilePath;
 
@@ -46,6 +49,23 @@ pub(super) fn file_name(text: &str) -> Result<String, String> {
     } else {
         Err("no name that a file can have".to_owned())
     }
+}
+
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    match text.strip_prefix("unix:") {
+        Some("") => Err("unix: needs a path behind it".to_owned()),
+        Some(path) => Ok(Endpoint::Path(PathBuf::from(path))),
+        None => SocketAddr::from_str(text)
+            .map(Endpoint::Address)
+            .map_err(|_| "not a place such as 127.0.0.1:80, [::1]:80 or unix:/run/server.socket".to_owned()),
+    }
+}
+
+pub(super) fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777 && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .ok_or_else(|| "not permissions in octal such as 660".to_owned())
 }
 
 pub(super) fn bytes(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<Bytes, String> + Clone {

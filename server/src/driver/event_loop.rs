@@ -4,14 +4,14 @@ mod place;
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::deadlines::Deadlines;
 use super::log::Lines;
-use super::network::{Accepted, Event, Network};
+use super::network::{Accepted, Event, Network, Peer};
 use super::pool::{Done, Job};
 use super::session::{Common, Next, Occasion, RECEIVE_BYTES_MAX, Session};
 use super::slots::{Slots, Token};
@@ -317,7 +317,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         self.log_answered(peer);
     }
 
-    fn log_answered(&mut self, peer: SocketAddr) {
+    fn log_answered(&mut self, peer: Peer) {
         let Some(answered) = self.common.output.answered.as_mut().filter(|answered| !answered.is_empty())
         else {
             return;
@@ -338,25 +338,27 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         self.uncount(place.counted, place.peer.ip());
     }
 
-    /// Whether there may be one more connection, from this address.
-    fn try_count(&self, address: IpAddr) -> bool {
+    /// Whether there may be one more connection, from this address. A local one has none.
+    fn try_count(&self, address: Option<IpAddr>) -> bool {
         // The address first: whoever is beyond its own bound takes nobody's place, not even for a moment.
-        if !self.addresses.try_enter(address) {
+        if address.is_some_and(|address| !self.addresses.try_enter(address)) {
             return false;
         }
         let counted = self.connections.try_enter();
-        if !counted {
+        if let Some(address) = address.filter(|_| !counted) {
             self.addresses.leave(address);
         }
         counted
     }
 
-    fn uncount(&mut self, counted: bool, address: IpAddr) {
+    fn uncount(&mut self, counted: bool, address: Option<IpAddr>) {
         if counted {
             if !bug("closed_connection_is_counted_on") {
                 self.connections.leave();
             }
-            if !bug("closed_connection_of_an_address_is_counted_on") {
+            if let Some(address) = address
+                && !bug("closed_connection_of_an_address_is_counted_on")
+            {
                 self.addresses.leave(address);
             }
         } else {
@@ -401,7 +403,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         true
     }
 
-    fn admit(&mut self, socket: N::Socket, peer: SocketAddr) {
+    fn admit(&mut self, socket: N::Socket, peer: Peer) {
         let limits = Arc::clone(&self.common.limits);
         let counted = self.try_count(peer.ip());
         let (connection, occasion) = if counted {

@@ -3,11 +3,11 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::network::Peer;
 use crate::clock::Instant;
 use crate::connection::Answered;
 use crate::shared::queue::{Queue, Refused};
@@ -88,7 +88,7 @@ impl Lines {
     }
 
     /// Adds the line of a request that was answered at `now`.
-    pub fn answered(&mut self, peer: SocketAddr, answered: &Answered, now: Instant) {
+    pub fn answered(&mut self, peer: Peer, answered: &Answered, now: Instant) {
         self.add(|line| {
             write!(line, "{peer} \"")?;
             let shown = answered.request_line.len().min(REQUEST_LINE_BYTES_MAX);
@@ -103,7 +103,7 @@ impl Lines {
     }
 
     /// Adds a line on an operation that failed, where that is the operator's concern.
-    pub fn failed(&mut self, peer: SocketAddr, error: &StoreError) {
+    pub fn failed(&mut self, peer: Peer, error: &StoreError) {
         use StoreErrorKind::{Broken, Busy, FileTooLarge, InputOutput, NoSpace};
         let concern = matches!(error.kind, Broken | Busy | FileTooLarge | InputOutput | NoSpace);
         // Without a source it is a bound of ours that was reached: the request's line says so.
@@ -190,8 +190,8 @@ mod tests {
     use super::*;
     use crate::http::status::Status;
 
-    fn peer() -> SocketAddr {
-        "192.0.2.1:80".parse().unwrap()
+    fn peer() -> Peer {
+        Peer::Internet("192.0.2.1:80".parse().unwrap())
     }
 
     fn answered(request_line: &[u8]) -> Answered {

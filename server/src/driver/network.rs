@@ -2,17 +2,19 @@
 //! on simulated ones.
 
 use std::io;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::listeners::{LISTENERS_MAX, Listening};
 use super::slots::Token;
 use crate::store::directory::Directory;
 use crate::sys::epoll::{Epoll, EventBuffer, Readiness};
 use crate::sys::event_fd::EventFd;
-use crate::sys::socket::{Listener, Stream};
+use crate::sys::socket::Stream;
+
+pub use crate::sys::socket::Peer;
 
 /// The network as one event loop sees it. No call waits but [`Network::wait`].
 pub trait Network<D: Directory> {
@@ -33,7 +35,7 @@ pub trait Network<D: Directory> {
     /// When descriptors are used up: accepts one connection, sends it this answer if that takes no
     /// wait, and closes it.
     fn refuse_one(&mut self, answer: &[u8]);
-    /// Closes the listening socket, and with it all connections that it has not accepted.
+    /// Closes the listening sockets, and with them all connections that it has not accepted.
     fn stop_listening(&mut self);
 
     /// Begins to tell of what happens to a connection.
@@ -80,7 +82,7 @@ pub enum Event {
 #[derive(Debug)]
 pub enum Accepted<S> {
     /// A connection, and its peer.
-    Connection(S, SocketAddr),
+    Connection(S, Peer),
     /// One that was gone before it was accepted: there may be more.
     Gone,
     /// No more for now; a new one will be told.
@@ -93,36 +95,65 @@ pub enum Accepted<S> {
 pub struct SystemNetwork {
     epoll: Epoll,
     buffer: EventBuffer,
-    listener: Option<Listener>,
+    listeners: Vec<Listening>,
+    /// A bit for each of them that may have connections to accept.
+    ready: u64,
+    /// The one that is asked next, so that none keeps the others waiting.
+    turn: u32,
     /// Let go to have one descriptor when all are used up.
     reserve: Option<OwnedFd>,
     bell: Arc<EventFd>,
 }
 
 /// Keys beyond all packed tokens.
-const LISTENER: u64 = u64::MAX;
-const BELL: u64 = u64::MAX - 1;
+const BELL: u64 = u64::MAX;
+const FIRST_LISTENER: u64 = u64::MAX - LISTENERS_MAX as u64;
 
 /// Events that one wait brings at most; the rest comes with the next.
 const EVENTS_MAX: usize = 256;
 
 impl SystemNetwork {
-    /// Accepts from `listener`, and is woken by `bell`.
+    /// Accepts from `listeners`, of which there are at most [`LISTENERS_MAX`], and is woken by `bell`.
     ///
     /// # Errors
     /// Where descriptors or memory are used up.
-    pub fn new(listener: Listener, bell: Arc<EventFd>) -> io::Result<SystemNetwork> {
+    pub fn new(listeners: Vec<Listening>, bell: Arc<EventFd>) -> io::Result<SystemNetwork> {
         let epoll = Epoll::new()?;
-        epoll.add(listener.as_fd(), Readiness::READABLE, LISTENER)?;
+        let mut ready = 0;
+        for (listening, at) in listeners.iter().zip(0..LISTENERS_MAX) {
+            let (descriptor, key) = (listening.listener.as_fd(), FIRST_LISTENER + u64::from(at));
+            if listening.shared {
+                epoll.add_shared(descriptor, Readiness::READABLE, key)?;
+            } else {
+                epoll.add(descriptor, Readiness::READABLE, key)?;
+            }
+            ready |= 1 << at;
+        }
         epoll.add(bell.as_fd(), Readiness::READABLE, BELL)?;
         let reserve = Some(bell.as_fd().try_clone_to_owned()?);
-        Ok(SystemNetwork {
-            epoll,
-            buffer: EventBuffer::new(EVENTS_MAX),
-            listener: Some(listener),
-            reserve,
-            bell,
-        })
+        let buffer = EventBuffer::new(EVENTS_MAX);
+        Ok(SystemNetwork { epoll, buffer, listeners, ready, turn: 0, reserve, bell })
+    }
+
+    /// One connection of any listener that may have one, beginning with the one whose turn it is.
+    fn accept_any(&mut self) -> Accepted<Stream> {
+        while self.ready != 0 {
+            let later = self.ready & u64::MAX.checked_shl(self.turn).unwrap_or(0);
+            let at = if later == 0 { self.ready } else { later }.trailing_zeros();
+            let accepted = self.listeners.get(at as usize).map(|listening| listening.listener.accept());
+            match accepted {
+                Some(Ok((socket, peer))) => {
+                    self.turn = at + 1;
+                    return Accepted::Connection(socket, peer);
+                }
+                Some(Err(error)) => match refusal(&error) {
+                    Accepted::Nothing => self.ready &= !(1 << at),
+                    accepted => return accepted,
+                },
+                None => self.ready = 0,
+            }
+        }
+        Accepted::Nothing
     }
 }
 
@@ -137,27 +168,25 @@ where
 
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
+        let ready = &mut self.ready;
         events.extend(self.epoll.wait(&mut self.buffer, timeout)?.map(|event| match event.key {
-            LISTENER => Event::Incoming,
             BELL => Event::Rung,
+            key @ FIRST_LISTENER.. => {
+                *ready |= 1 << (key - FIRST_LISTENER);
+                Event::Incoming
+            }
             token => Event::Socket(Token::unpacked(token), event.readiness),
         }));
         Ok(())
     }
 
     fn accept(&mut self) -> Accepted<Stream> {
-        let Some(listener) = &self.listener else { return Accepted::Nothing };
-        match listener.accept() {
-            Ok((socket, peer)) => Accepted::Connection(socket, peer),
-            Err(error) => refusal(&error),
-        }
+        self.accept_any()
     }
 
     fn refuse_one(&mut self, answer: &[u8]) {
         drop(self.reserve.take());
-        if let Some(listener) = &self.listener
-            && let Ok((socket, _)) = listener.accept()
-        {
+        if let Accepted::Connection(socket, _) = self.accept_any() {
             let _ = socket.send(answer, false);
             let _ = socket.shut_down();
             // What was received and not read would turn the close into a reset.
@@ -167,7 +196,8 @@ where
     }
 
     fn stop_listening(&mut self) {
-        self.listener = None;
+        self.listeners.clear();
+        self.ready = 0;
     }
 
     fn register(&mut self, socket: &Stream, token: Token) -> io::Result<()> {
@@ -224,16 +254,20 @@ fn refusal<S>(error: &io::Error) -> Accepted<S> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpStream;
+    use std::net::{SocketAddr, TcpStream};
+    use std::os::unix::net::UnixStream;
 
     use super::*;
     use crate::store::base_directory::BaseDirectory;
+    use crate::sys::local_socket;
+    use crate::sys::socket::Listener;
 
     /// The trait's methods, for one kind of file.
     fn network(bell: &Arc<EventFd>) -> (impl Network<BaseDirectory, Socket = Stream> + use<>, SocketAddr) {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
         let address = listener.address().unwrap();
-        (SystemNetwork::new(listener, Arc::clone(bell)).unwrap(), address)
+        let listening = Listening { listener, shared: false };
+        (SystemNetwork::new(vec![listening], Arc::clone(bell)).unwrap(), address)
     }
 
     fn next_event(network: &mut impl Network<BaseDirectory, Socket = Stream>) -> Option<Event> {
@@ -252,7 +286,7 @@ mod tests {
         let mut client = TcpStream::connect(address).unwrap();
         assert_eq!(next_event(&mut network), Some(Event::Incoming));
         let Accepted::Connection(socket, peer) = network.accept() else { panic!("not accepted") };
-        assert_eq!(peer, client.local_addr().unwrap());
+        assert_eq!(peer, client.local_addr().unwrap().into());
         assert!(matches!(network.accept(), Accepted::Nothing));
         let token = Token::unpacked(5 << 32 | 7);
         network.register(&socket, token).unwrap();
@@ -277,6 +311,37 @@ mod tests {
         client.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "answer");
         assert!(matches!(network.accept(), Accepted::Nothing));
+    }
+
+    #[test]
+    fn no_listener_keeps_the_others_waiting() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = [0, 1, 2].map(|number: u8| home.path().join(number.to_string()));
+        let listening =
+            |path| Listening { listener: local_socket::listen(path, 0o600).unwrap(), shared: true };
+        let listeners = paths.each_ref().map(|path| listening(path)).into();
+        let mut network = SystemNetwork::new(listeners, Arc::new(EventFd::new().unwrap())).unwrap();
+        let network: &mut dyn Network<BaseDirectory, Socket = Stream> = &mut network;
+        assert!(matches!(network.accept(), Accepted::Nothing));
+
+        // The first has more than all the others.
+        let clients = [0, 0, 0, 0, 1, 2].map(|at: usize| UnixStream::connect(&paths[at]).unwrap());
+        for (number, mut client) in clients.iter().enumerate() {
+            client.write_all(&[number as u8]).unwrap();
+        }
+        let mut events = Vec::new();
+        network.wait(&mut events, Some(Duration::from_secs(10))).unwrap();
+        assert!(!events.is_empty() && events.iter().all(|&event| event == Event::Incoming));
+        let mut order = Vec::new();
+        while let Accepted::Connection(socket, peer) = network.accept() {
+            assert_eq!(peer, Peer::Local);
+            let mut number = [0];
+            socket.receive(&mut number).unwrap();
+            order.push(number[0]);
+        }
+        assert_eq!(order, [0, 4, 5, 1, 2, 3]);
+        network.stop_listening();
+        assert!(UnixStream::connect(&paths[1]).is_err());
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use sd_notify::NotifyState;
+
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
+use super::listeners::{Endpoint, ListenError, Listeners, Wanted};
 use super::log::{Lines, Log};
 use super::network::SystemNetwork;
 use super::pool::{self, Job};
+use super::socket_file::SocketFile;
 use crate::clock::SystemClock;
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
@@ -24,8 +27,7 @@ use crate::store::operation::{StoreError, StoreErrorKind};
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
-use crate::sys::signal::{TerminationSignals, ignore_file_size_signal};
-use crate::sys::socket::Listener;
+use crate::sys::signal::{Signal, Signals, ignore_file_size_signal};
 
 /// How long the end waits for lines of the log that nobody reads.
 const LOG_TIME_MAX: Duration = Duration::from_secs(1);
@@ -44,8 +46,8 @@ const KEPT_TICKS: usize = 40;
 pub struct Options {
     /// The directory that is served; made if missing.
     pub base_directory: PathBuf,
-    /// Where to listen; with port 0, at any that is free.
-    pub address: SocketAddr,
+    /// Where to listen.
+    pub listen: Wanted,
     /// Threads that wait for the network; at least one.
     pub event_loops: usize,
     /// Threads that wait for the disk; at least one.
@@ -64,7 +66,7 @@ pub struct Options {
 
 /// A server that runs.
 pub struct Server {
-    address: SocketAddr,
+    endpoints: Vec<Endpoint>,
     store: Arc<Store<BaseDirectory>>,
     kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
@@ -82,15 +84,17 @@ impl Server {
     pub fn start(options: Options) -> Result<Server, StartError> {
         let (event_loops, workers) = (options.event_loops.max(1), options.workers.max(1));
         // First, as threads inherit it.
-        let signals = TerminationSignals::block().map_err(system("sigprocmask"))?;
+        let signals = Signals::block().map_err(system("sigprocmask"))?;
         ignore_file_size_signal();
         let descriptors = descriptors::raise_limit().map_err(system("setrlimit"))?;
-        let limits = Arc::new(bounded(options.limits, descriptors, event_loops, workers));
         // Before the directory, where opening it would sweep away what another server is about.
-        let (address, listeners) = listen(options.address, event_loops)?;
+        let listeners = Listeners::open(&options.listen, event_loops).map_err(StartError::Listen)?;
+        let Listeners { endpoints, of_event_loops: listeners, files } = listeners;
+        let own = own_descriptors(event_loops, endpoints.len(), workers);
+        let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
         let spare = usize::try_from(descriptors).unwrap_or(usize::MAX);
-        let spare = spare.saturating_sub(own_descriptors(event_loops, workers));
+        let spare = spare.saturating_sub(own);
         let (directory, kept) = directory.keep_open(kept_open(0, spare));
         let store = Store::new(directory, options.durability).follow_links(options.follow_symlinks);
         // Before anybody can see what a server left that died.
@@ -105,7 +109,7 @@ impl Server {
         let networks = listeners
             .into_iter()
             .zip(posts.iter())
-            .map(|(listener, post)| SystemNetwork::new(listener, Arc::clone(&post.bell)))
+            .map(|(listeners, post)| SystemNetwork::new(listeners, Arc::clone(&post.bell)))
             .collect::<io::Result<Vec<SystemNetwork>>>()
             .map_err(system("epoll_create"))?;
 
@@ -152,14 +156,16 @@ impl Server {
         let recipients = Arc::clone(&posts);
         thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || obey(&signals, &recipients))
+            .spawn(move || obey(&signals, &recipients, files))
             .map_err(&thread)?;
-        Ok(Server { address, store, kept, queue, posts, event_loops, workers, log })
+        // That there is no service manager, or none that listens, is no reason not to serve.
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        Ok(Server { endpoints, store, kept, queue, posts, event_loops, workers, log })
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
     }
 
     /// Waits until a signal has ended it.
@@ -251,29 +257,31 @@ fn run_event_loop(
     }
 }
 
-/// The first signal lets the server finish what is under way, the second does not.
-fn obey(signals: &TerminationSignals, posts: &[Post]) {
-    if signals.wait().is_ok() {
-        for post in posts {
-            post.post(Message::Drain);
+/// The first signal to end lets the server finish what is under way, the second does not.
+fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>) {
+    let mut files = Some(files);
+    while let Ok(signal) = signals.wait() {
+        match signal {
+            Signal::Reload => reload(),
+            Signal::End if files.is_some() => {
+                let _ = sd_notify::notify(&[NotifyState::Stopping]);
+                // While their sockets listen: who has come by then is still served.
+                files = None;
+                for post in posts {
+                    post.post(Message::Drain);
+                }
+            }
+            Signal::End => std::process::exit(1),
         }
-    }
-    if signals.wait().is_ok() {
-        std::process::exit(1);
     }
 }
 
-/// One listening socket for each event loop, all on one address.
-fn listen(address: SocketAddr, count: usize) -> Result<(SocketAddr, Vec<Listener>), StartError> {
-    let failed = |source| StartError::Listen { address, source };
-    let first = Listener::bind(address).map_err(failed)?;
-    let bound = first.address().map_err(failed)?;
-    let mut listeners = Vec::with_capacity(count);
-    for _ in 1..count {
-        listeners.push(first.beside().map_err(failed)?);
+/// Reads again what may have changed.
+fn reload() {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
     }
-    listeners.push(first);
-    Ok((bound, listeners))
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
 /// Closes files that were kept open. Nobody waits for it: it ends when it finds that the server has,
@@ -301,20 +309,19 @@ fn kept_open(connections: usize, descriptors: usize) -> usize {
 }
 
 /// Descriptors that are no connection's.
-fn own_descriptors(event_loops: usize, workers: usize) -> usize {
+fn own_descriptors(event_loops: usize, listeners: usize, workers: usize) -> usize {
     /// Standard streams, the tree, a margin.
     const PROCESS: usize = 32;
-    /// Its listener, epoll, bell and reserve, and the connections that are told that they are too many.
-    const EVENT_LOOP: usize = 4 + REFUSED_MAX;
+    /// Its epoll, bell and reserve, and the connections that are told that they are too many.
+    const EVENT_LOOP: usize = 3 + REFUSED_MAX;
     /// What one operation of the store opens at a time.
     const WORKER: usize = 8;
-    PROCESS + EVENT_LOOP * event_loops + WORKER * workers
+    PROCESS + (EVENT_LOOP + listeners) * event_loops + WORKER * workers
 }
 
 /// Takes no more connections than there can be descriptors for.
-fn bounded(mut limits: Limits, descriptors: u64, event_loops: usize, workers: usize) -> Limits {
+fn bounded(mut limits: Limits, descriptors: u64, own: usize) -> Limits {
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    let own = own_descriptors(event_loops, workers);
     let connections_max = descriptors.saturating_sub(own).max(1);
     if connections_max < limits.connections_max {
         let wanted = limits.connections_max;
@@ -336,13 +343,8 @@ fn system(call: &'static str) -> impl Fn(io::Error) -> StartError {
 /// Why a server did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// The address cannot be listened on.
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A place cannot be listened on.
+    Listen(ListenError),
     /// The base directory cannot be served.
     BaseDirectory(OpenError),
     /// What a server left there that died cannot be undone, or it does not keep what is promised.
@@ -358,39 +360,24 @@ pub enum StartError {
 
 impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (address, source) = match self {
-            StartError::Listen { address, source } => (address, source),
-            StartError::BaseDirectory(error) => return error.fmt(formatter),
+        match self {
+            StartError::Listen(error) => error.fmt(formatter),
+            StartError::BaseDirectory(error) => error.fmt(formatter),
             StartError::Recovery(path, error) if error.kind == StoreErrorKind::TimesCutShort => {
-                return write!(
+                write!(
                     formatter,
                     "cannot serve {path:?}: its file system does not keep modification times exactly, \
                      which tell versions of a file apart; name a directory on another one"
-                );
+                )
             }
             StartError::Recovery(path, error) => {
-                return write!(
+                write!(
                     formatter,
                     "cannot serve {path:?}: what an earlier server left unfinished there cannot be undone: \
                      {error}; look at the file system that it is on"
-                );
+                )
             }
-            StartError::System { call, source } => {
-                return write!(formatter, "cannot start: {call}: {source}");
-            }
-        };
-        write!(formatter, "cannot listen on {address}: ")?;
-        match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                formatter.write_str("another program does; stop it or choose another port")
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                formatter.write_str("this machine does not have that address; choose one that it has")
-            }
-            io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-                formatter.write_str("ports below 1024 need a privilege; choose another port")
-            }
-            _ => source.fmt(formatter),
+            StartError::System { call, source } => write!(formatter, "cannot start: {call}: {source}"),
         }
     }
 }
@@ -398,7 +385,8 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            StartError::Listen { source, .. } | StartError::System { source, .. } => Some(source),
+            StartError::Listen(error) => Some(error),
+            StartError::System { source, .. } => Some(source),
             StartError::BaseDirectory(error) => Some(error),
             StartError::Recovery(_, error) => Some(error),
         }
@@ -437,33 +425,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_start_that_fails_says_what_and_what_to_do() {
-        let message = |address: &str| {
-            let error = listen(address.parse().unwrap(), 2).map(drop).unwrap_err();
-            let message = error.to_string();
-            assert!(!message.contains('\n'));
-            message
-        };
-        let (taken, _listeners) = listen("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        let busy = format!("cannot listen on {taken}: another program does; stop it or choose another port");
-        assert_eq!(message(&taken.to_string()), busy);
-        // RFC 5737: an address for documentation.
-        let foreign =
-            "cannot listen on 192.0.2.1:80: this machine does not have that address; choose one that it has";
-        assert_eq!(message("192.0.2.1:80"), foreign);
-        let refused = StartError::Listen {
-            address: "127.0.0.1:80".parse().unwrap(),
-            source: io::ErrorKind::PermissionDenied.into(),
-        };
-        let privileged =
-            "cannot listen on 127.0.0.1:80: ports below 1024 need a privilege; choose another port";
-        assert_eq!(refused.to_string(), privileged);
-    }
-
-    #[test]
     fn connections_are_bounded_by_the_descriptors_there_can_be() {
         let limits = Limits { connections_max: 1000, ..Limits::default() };
-        let bound = |descriptors| bounded(limits.clone(), descriptors, 2, 4).connections_max;
+        let bound =
+            |descriptors| bounded(limits.clone(), descriptors, own_descriptors(2, 1, 4)).connections_max;
         let own = 32 + 2 * (4 + REFUSED_MAX as u64) + 4 * 8;
         assert_eq!(bound(u64::MAX), 1000);
         assert_eq!(bound(own + 1000), 1000);

@@ -5,11 +5,10 @@ mod sending;
 
 pub use common::{Common, RECEIVE_BYTES_MAX};
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::ops::Range;
 
-use super::network::Network;
+use super::network::{Network, Peer};
 use super::pool::{Done, Finished, Task};
 use super::slots::Token;
 use crate::clock::Instant;
@@ -32,7 +31,7 @@ const LET_GO_BYTES_MAX: u64 = 16 << 20;
 /// A connection with its socket and what it holds.
 pub struct Session<S, D: Directory> {
     socket: S,
-    peer: SocketAddr,
+    peer: Peer,
     connection: Connection,
     held: Held<D>,
     /// The inode of the file that was opened last, and how long it is.
@@ -125,7 +124,7 @@ type Step = ControlFlow<Next>;
 
 impl<S> Resting<S> {
     /// The session again; nothing is there to be received as far as it knows.
-    pub fn wake<D: Directory>(self, peer: SocketAddr) -> Session<S, D> {
+    pub fn wake<D: Directory>(self, peer: Peer) -> Session<S, D> {
         let Resting { socket, connection } = self;
         Session { readable: false, ..Session::new(socket, peer, connection.wake()) }
     }
@@ -138,7 +137,7 @@ impl<S> Resting<S> {
 
 impl<S, D: Directory> Session<S, D> {
     /// A session that has just been accepted; there may be something to receive.
-    pub fn new(socket: S, peer: SocketAddr, connection: Connection) -> Session<S, D> {
+    pub fn new(socket: S, peer: Peer, connection: Connection) -> Session<S, D> {
         Session {
             socket,
             peer,
@@ -184,7 +183,7 @@ impl<S, D: Directory> Session<S, D> {
     }
 
     /// Its peer.
-    pub fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> Peer {
         self.peer
     }
 

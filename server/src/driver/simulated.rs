@@ -324,7 +324,7 @@ impl Network<Simulated> for Simulated {
             return Accepted::Exhausted;
         }
         let Some(peer) = world.backlog.pop_front() else { return Accepted::Nothing };
-        let address = SocketAddr::from(([192, 0, 2, 1], 1024 + peer as u16));
+        let address = SocketAddr::from(([192, 0, 2, 1], 1024 + peer as u16)).into();
         Accepted::Connection(Socket { peer, world: self.clone() }, address)
     }
 

@@ -74,6 +74,14 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, descriptor, interest, key)
     }
 
+    /// The same for a descriptor that others wait for, too: not all of them are woken (epoll_ctl(2)).
+    ///
+    /// # Errors
+    /// Where memory or `max_user_watches` are used up.
+    pub fn add_shared(&self, descriptor: BorrowedFd<'_>, interest: Readiness, key: u64) -> io::Result<()> {
+        self.add(descriptor, Readiness(interest.0 | libc::EPOLLEXCLUSIVE as u32), key)
+    }
+
     /// Changes what is reported; what holds at this moment is reported again.
     ///
     /// # Errors

@@ -1,12 +1,11 @@
-//! TCP sockets that never block: [`Listener`] and [`Stream`].
+//! Sockets for streams, TCP's and local ones, that never block: [`Listener`] and [`Stream`].
 //!
 //! sendfile(2) has no `MSG_NOSIGNAL`, so `SIGPIPE` must be ignored, as std's runtime does at start.
 
+use std::fmt;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::net::{
-    Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -17,18 +16,19 @@ const BACKLOG_MAX: libc::c_int = 65_535;
 
 /// A socket that accepts connections.
 #[derive(Debug)]
-pub struct Listener(TcpListener);
+pub struct Listener(OwnedFd);
 
 impl Listener {
     /// Listens on an address, and fails where anybody listens there. Port 0: any that is free.
+    /// `[::]` takes connections over IPv4, too, whatever the system's default is, unless
+    /// `only_version_6` (ipv6(7)).
     ///
     /// # Errors
     /// What socket, bind or listen said.
-    pub fn bind(address: SocketAddr) -> io::Result<Listener> {
-        let socket = stream_socket(address)?;
+    pub fn bind(address: SocketAddr, only_version_6: bool) -> io::Result<Listener> {
+        let socket = internet_socket(address, only_version_6)?;
         bind(&socket, address)?;
-        listen(&socket)?;
-        Ok(Listener(TcpListener::from(socket)))
+        Listener::from_bound(socket)
     }
 
     /// One more listener on the same address; the kernel spreads new connections over all of them.
@@ -39,27 +39,72 @@ impl Listener {
         let address = self.address()?;
         // Only now: had this been said before bind, bind would have gone well beside another
         // server of the same user.
-        set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
-        let socket = stream_socket(address)?;
-        set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+        set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, true)?;
+        let only_version_6 =
+            address.is_ipv6() && option(self.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
+        let socket = internet_socket(address, only_version_6)?;
+        set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, true)?;
         bind(&socket, address)?;
+        Listener::from_bound(socket)
+    }
+
+    /// Listens on a socket that was bound to a path (`sys::local_socket`).
+    ///
+    /// # Errors
+    /// What listen said.
+    pub(super) fn from_bound(socket: OwnedFd) -> io::Result<Listener> {
         listen(&socket)?;
-        Ok(Listener(TcpListener::from(socket)))
+        Ok(Listener(socket))
+    }
+
+    /// A socket that somebody else has opened, and that listens already.
+    ///
+    /// # Errors
+    /// It does not listen, or what setting it up said.
+    pub fn inherited(socket: OwnedFd) -> io::Result<Listener> {
+        if option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
+        }
+        let yes: libc::c_int = 1;
+        // SAFETY: the pointer is that of `yes`.
+        check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONBIO, &raw const yes) })?;
+        let listener = Listener(socket);
+        if listener.address().is_ok() {
+            set_option(listener.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, true)?;
+        }
+        Ok(listener)
+    }
+
+    /// The same socket once more, for another event loop: whoever is first has the connection.
+    ///
+    /// # Errors
+    /// Where descriptors are used up.
+    pub fn share(&self) -> io::Result<Listener> {
+        self.0.try_clone().map(Listener)
     }
 
     /// The address with its port.
     ///
     /// # Errors
-    /// Only where this program is wrong.
+    /// It is a local socket.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+        let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        let socket = self.0.as_raw_fd();
+        // SAFETY: `storage` is `length` bytes of room for any address.
+        check(unsafe { libc::getsockname(socket, storage.as_mut_ptr().cast(), &raw mut length) })?;
+        // SAFETY: all bytes were zeroed, which is a valid value of this plain struct.
+        match from_storage(&unsafe { storage.assume_init() })? {
+            Peer::Internet(address) => Ok(address),
+            Peer::Local => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// The next connection and its peer.
     ///
     /// # Errors
     /// `WouldBlock` where there is none; others may concern just this connection (accept(2)).
-    pub fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+    pub fn accept(&self) -> io::Result<(Stream, Peer)> {
         let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
         let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -75,6 +120,40 @@ impl Listener {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// This address.
+    Internet(SocketAddr),
+    /// A process of this machine, over a local socket.
+    Local,
+}
+
+impl Peer {
+    /// Its address, where it has one.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Peer::Internet(address) => Some(address.ip()),
+            Peer::Local => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Peer {
+        Peer::Internet(address)
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Internet(address) => address.fmt(formatter),
+            Peer::Local => formatter.write_str("unix"),
+        }
+    }
+}
+
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -82,6 +161,8 @@ impl AsFd for Listener {
 }
 
 /// A connection. Dropping it closes it.
+///
+/// Of std's type only what is the same for all sockets is used, local ones among them.
 #[derive(Debug)]
 pub struct Stream(TcpStream);
 
@@ -139,25 +220,42 @@ impl AsFd for Stream {
 }
 
 /// A socket for [`bind`] on an address that an earlier server may just have left.
-fn stream_socket(address: SocketAddr) -> io::Result<OwnedFd> {
+fn internet_socket(address: SocketAddr, only_version_6: bool) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let socket = stream_socket(family)?;
+    set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, true)?;
+    if address.is_ipv6() {
+        set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, only_version_6)?;
+    }
+    // Said once here instead of on each connection: Linux hands it on to those that are accepted.
+    set_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, true)?;
+    Ok(socket)
+}
+
+/// A socket for streams that never blocks.
+pub(super) fn stream_socket(family: libc::c_int) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: takes no pointers.
     let descriptor = check(unsafe { libc::socket(family, kind, 0) })?;
     // SAFETY: socket returned this descriptor just now, so nobody else owns it.
-    let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
-    set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR)?;
-    // Said once here instead of on each connection: Linux hands it on to those that are accepted.
-    set_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY)?;
-    Ok(socket)
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn set_option(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int) -> io::Result<()> {
-    let yes: libc::c_int = 1;
+fn set_option(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, on: bool) -> io::Result<()> {
+    let value = libc::c_int::from(on);
     let length = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the pointer and the length are those of `yes`.
-    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const yes).cast(), length) })
+    // SAFETY: the pointer and the length are those of `value`.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) })
         .map(drop)
+}
+
+fn option(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int) -> io::Result<libc::c_int> {
+    let (socket, mut value) = (socket.as_raw_fd(), 0);
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    let (into, room) = ((&raw mut value).cast(), &raw mut length);
+    // SAFETY: the pointers are those of `value` and of its length.
+    check(unsafe { libc::getsockopt(socket, level, name, into, room) })?;
+    Ok(value)
 }
 
 fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
@@ -195,21 +293,22 @@ fn listen(socket: &OwnedFd) -> io::Result<()> {
     check(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG_MAX) }).map(drop)
 }
 
-fn from_storage(storage: &libc::sockaddr_storage) -> io::Result<SocketAddr> {
+fn from_storage(storage: &libc::sockaddr_storage) -> io::Result<Peer> {
     match libc::c_int::from(storage.ss_family) {
         libc::AF_INET => {
             // SAFETY: of this family it is a `sockaddr_in`, and its storage fits any address.
             let raw = unsafe { *(&raw const *storage).cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr));
-            Ok(SocketAddrV4::new(ip, u16::from_be(raw.sin_port)).into())
+            Ok(Peer::Internet(SocketAddrV4::new(ip, u16::from_be(raw.sin_port)).into()))
         }
         libc::AF_INET6 => {
             // SAFETY: of this family it is a `sockaddr_in6`, and its storage fits any address.
             let raw = unsafe { *(&raw const *storage).cast::<libc::sockaddr_in6>() };
             let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
             let port = u16::from_be(raw.sin6_port);
-            Ok(SocketAddrV6::new(ip, port, raw.sin6_flowinfo, raw.sin6_scope_id).into())
+            Ok(Peer::Internet(SocketAddrV6::new(ip, port, raw.sin6_flowinfo, raw.sin6_scope_id).into()))
         }
+        libc::AF_UNIX => Ok(Peer::Local),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
@@ -228,14 +327,14 @@ mod tests {
         let client = TcpStream::connect(listener.address().unwrap()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let (stream, peer) = listener.accept().unwrap();
-        assert_eq!(peer, client.local_addr().unwrap());
+        assert_eq!(peer, client.local_addr().unwrap().into());
         (stream, client)
     }
 
     #[test]
     fn bytes_go_both_ways_without_blocking() {
         for address in LOOPBACK {
-            let listener = Listener::bind(address.parse().unwrap()).unwrap();
+            let listener = Listener::bind(address.parse().unwrap(), false).unwrap();
             let refused = listener.accept().map(drop).map_err(|error| error.kind());
             assert_eq!(refused, Err(io::ErrorKind::WouldBlock));
             let (stream, mut client) = accepted(&listener);
@@ -258,14 +357,14 @@ mod tests {
     #[test]
     fn accepted_sockets_send_without_delay() {
         for address in LOOPBACK {
-            let (stream, _client) = accepted(&Listener::bind(address.parse().unwrap()).unwrap());
+            let (stream, _client) = accepted(&Listener::bind(address.parse().unwrap(), false).unwrap());
             assert!(stream.0.nodelay().unwrap());
         }
     }
 
     #[test]
     fn the_range_of_a_file_is_sent_as_far_as_there_is_room() {
-        let (stream, mut client) = accepted(&Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap());
+        let (stream, mut client) = accepted(&Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap());
         let mut file = tempfile::tempfile().unwrap();
         let content: Vec<u8> = (0..16 << 20).map(|at: u32| (at % 251) as u8).collect();
         file.write_all(&content).unwrap();
@@ -285,13 +384,13 @@ mod tests {
     #[test]
     fn a_port_is_shared_by_our_listeners_alone() {
         for address in LOOPBACK {
-            let first = Listener::bind(address.parse().unwrap()).unwrap();
+            let first = Listener::bind(address.parse().unwrap(), false).unwrap();
             let taken = first.address().unwrap();
-            assert_eq!(Listener::bind(taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(Listener::bind(taken, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
             let second = first.beside().unwrap();
             let third = first.beside().unwrap();
             assert_eq!(second.address().unwrap(), taken);
-            assert_eq!(Listener::bind(taken).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(Listener::bind(taken, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
 
             let clients: Vec<_> = (0..60).map(|_| TcpStream::connect(taken).unwrap()).collect();
             for listener in [&first, &second, &third] {
@@ -303,12 +402,41 @@ mod tests {
 
     #[test]
     fn a_port_can_be_taken_again_at_once() {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
         let address = listener.address().unwrap();
         let (stream, client) = accepted(&listener);
         // The side that closes first is left with the address in TIME_WAIT.
         drop((stream, listener));
         drop(client);
-        Listener::bind(address).unwrap();
+        Listener::bind(address, false).unwrap();
+    }
+
+    #[test]
+    fn all_addresses_are_those_of_both_versions_unless_the_other_is_had_by_itself() {
+        let over_version_4 = |listener: &Listener| {
+            let port = listener.address().unwrap().port();
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+        };
+        let any = "[::]:0".parse().unwrap();
+        let (both, only) = (Listener::bind(any, false).unwrap(), Listener::bind(any, true).unwrap());
+        assert!(over_version_4(&both) && !over_version_4(&only));
+        // So are those beside it.
+        let (first, second) = (only.address().unwrap(), only.beside().unwrap());
+        drop(only);
+        assert!(!over_version_4(&second));
+        Listener::bind((Ipv4Addr::UNSPECIFIED, first.port()).into(), false).unwrap();
+    }
+
+    #[test]
+    fn a_socket_from_elsewhere_is_made_ready() {
+        let foreign = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Listener::inherited(foreign.into()).unwrap();
+        let shared = listener.share().unwrap();
+        let refused = shared.accept().map(drop).map_err(|error| error.kind());
+        assert_eq!(refused, Err(io::ErrorKind::WouldBlock));
+        let (stream, _client) = accepted(&shared);
+        assert!(stream.0.nodelay().unwrap());
+        let deaf = internet_socket("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        assert_eq!(Listener::inherited(deaf).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

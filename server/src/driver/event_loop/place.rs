@@ -1,15 +1,14 @@
 //! What an event loop keeps of a session in its slot: [`Place`].
 
-use std::net::SocketAddr;
-
 use crate::clock::Instant;
+use crate::driver::network::Peer;
 use crate::driver::session::{Resting, Session};
 use crate::store::directory::Directory;
 
 /// A session, at work or at rest.
 pub(super) struct Place<S, D: Directory> {
     presence: Presence<S, D>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     /// Whether it is one of the connections that are bounded, or was told that it is one too many.
     pub(super) counted: bool,
 }
