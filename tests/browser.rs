@@ -240,7 +240,7 @@ fn uploads_are_cancelled_and_refused() {
     fs::write(&longer, vec![b'x'; (3 << 20) + 1000]).unwrap();
     browser.open(&url(&server, "/files/"));
     let slow = serde_json::json!({
-        "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000,
+        "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 10_000,
     });
     browser.call("Network.emulateNetworkConditions", slow);
     browser.choose("#files", &[&long]);
