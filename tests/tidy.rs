@@ -39,7 +39,11 @@ const FLOORS: &[(&str, &[&str])] = &[
         "connection",
         &["http", "api", "store::operation", "store::path", "store::version", "clock", "limits", "pace"],
     ),
-    ("driver", &["connection", "http", "store", "shared", "sys", "clock", "limits", "pace"]),
+    ("users", &["http::credentials", "api::rights", "shared"]),
+    (
+        "driver",
+        &["connection", "api::rights", "users", "http", "store", "shared", "sys", "clock", "limits", "pace"],
+    ),
 ];
 
 /// Modules that know nothing of the machine: the same input gives the same output.

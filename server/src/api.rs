@@ -8,4 +8,5 @@ pub mod listing;
 pub mod media_type;
 pub mod partial;
 pub mod reply;
+pub mod rights;
 pub mod route;

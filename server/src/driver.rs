@@ -1,5 +1,6 @@
 //! Sockets, threads and time: what makes connections happen. [`server::Server`] is the whole of it.
 
+pub mod access;
 pub mod deadlines;
 pub mod event_loop;
 pub mod listeners;

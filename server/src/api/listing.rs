@@ -78,6 +78,11 @@ pub fn read(
 }
 
 impl Asked {
+    /// Which directory.
+    pub fn path(&self) -> &FilePath {
+        &self.path
+    }
+
     /// What has to be asked of the store.
     pub fn operation(&self) -> Operation {
         let mut view = self.view.clone();

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use super::access::Access;
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
 use super::listeners::{Endpoint, ListenError, Listeners, Wanted};
 use super::log::{Lines, Log};
 use super::network::SystemNetwork;
 use super::pool::{self, Job};
 use super::socket_file::SocketFile;
+use crate::api::rights::Rights;
 use crate::clock::SystemClock;
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
@@ -28,6 +30,7 @@ use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
 use crate::sys::signal::{Signal, Signals, ignore_file_size_signal};
+use crate::users::Users;
 
 /// How long the end waits for lines of the log that nobody reads.
 const LOG_TIME_MAX: Duration = Duration::from_secs(1);
@@ -42,7 +45,7 @@ const KEPT_TICK: Duration = Duration::from_millis(100);
 const KEPT_TICKS: usize = 40;
 
 /// What a server is to be.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// The directory that is served; made if missing.
     pub base_directory: PathBuf,
@@ -60,6 +63,10 @@ pub struct Options {
     pub durability: Durability,
     /// Reads follow symbolic links that stay inside the base directory.
     pub follow_symlinks: bool,
+    /// Who may do what; without any, everybody everything.
+    pub rights: Option<Rights>,
+    /// Who can say who it is.
+    pub users: Option<Users>,
     /// The bounds.
     pub limits: Limits,
 }
@@ -70,6 +77,7 @@ pub struct Server {
     store: Arc<Store<BaseDirectory>>,
     kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
+    verifications: Arc<Queue<Job<BaseDirectory>>>,
     posts: Arc<[Post]>,
     event_loops: Vec<JoinHandle<io::Result<()>>>,
     workers: Vec<JoinHandle<()>>,
@@ -121,7 +129,11 @@ impl Server {
                 post.post(Message::Done(done));
             }
         };
-        let workers = pool::start(workers, &store, &queue, deliver).map_err(&thread)?;
+        let mut workers = pool::start(workers, &store, &queue, deliver.clone()).map_err(&thread)?;
+        let (access, verifiers) =
+            Access::start(options.rights, options.users, &store, deliver).map_err(&thread)?;
+        workers.extend(verifiers);
+        let verifications = Arc::clone(&access.queue);
         let connections = Arc::new(BoundedCount::new(limits.connections_max));
         let addresses = Arc::new(AddressCounts::new(limits.connections_per_address_max));
         let origin = SystemClock::origin();
@@ -138,6 +150,7 @@ impl Server {
                     connections: Arc::clone(&connections),
                     addresses: Arc::clone(&addresses),
                     limits: Arc::clone(&limits),
+                    access: access.clone(),
                     log: log.as_ref().map_or_else(Lines::none, Log::lines),
                     grace: options.grace,
                     event_loop,
@@ -160,7 +173,7 @@ impl Server {
             .map_err(&thread)?;
         // That there is no service manager, or none that listens, is no reason not to serve.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Server { endpoints, store, kept, queue, posts, event_loops, workers, log })
+        Ok(Server { endpoints, store, kept, queue, verifications, posts, event_loops, workers, log })
     }
 
     /// Where it listens.
@@ -183,6 +196,8 @@ impl Server {
         }
         self.kept.close();
         self.queue.close();
+        self.verifications.close();
+        while self.verifications.pop().is_some() {}
         // The connections of what still waits are closed: nobody would hear of it.
         while let Some(job) = self.queue.pop() {
             self.store.discard(job.held);
