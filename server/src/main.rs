@@ -62,17 +62,17 @@ fn start_line(
 /// Who may write.
 fn openness(endpoints: &[Endpoint]) -> &'static str {
     let loopback = |endpoint: &Endpoint| match endpoint {
-        Endpoint::Address(address) => Some(address.ip().is_loopback()),
+        Endpoint::Address { address, .. } => Some(address.ip().is_loopback()),
         Endpoint::Path(_) => None,
     };
     match endpoints {
-        [Endpoint::Address(address)] if address.ip().is_loopback() && address.is_ipv4() => {
+        [Endpoint::Address { address, .. }] if address.ip().is_loopback() && address.is_ipv4() => {
             "--bind 0.0.0.0 opens it to other machines, who may then write"
         }
-        [Endpoint::Address(address)] if address.ip().is_loopback() => {
+        [Endpoint::Address { address, .. }] if address.ip().is_loopback() => {
             "--bind :: opens it to other machines, who may then write"
         }
-        [Endpoint::Address(_)] => "every machine that reaches this address may write",
+        [Endpoint::Address { .. }] => "every machine that reaches this address may write",
         _ if endpoints.iter().any(|endpoint| loopback(endpoint) == Some(false)) => {
             "every machine that reaches one of these addresses may write"
         }
@@ -118,7 +118,7 @@ mod tests {
         let check = |places: &str, threads, expected: &str| {
             let endpoint = |text: &str| match text.strip_prefix("unix:") {
                 Some(path) => Endpoint::Path(path.into()),
-                None => Endpoint::Address(text.parse().unwrap()),
+                None => Endpoint::Address { address: text.parse().unwrap(), secure: false },
             };
             let endpoints: Vec<Endpoint> = places.split(' ').map(endpoint).collect();
             let line = start_line(Path::new("/no/such\ndirectory"), &endpoints, threads);

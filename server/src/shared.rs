@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod counters;
+pub mod current;
 pub mod kept;
 pub mod mailbox;
 pub mod path_locks;

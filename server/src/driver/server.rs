@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use super::certificate::{Certificate, CertificateError, CertificateFiles};
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
 use super::listeners::{Endpoint, ListenError, Listeners, Wanted};
 use super::log::{Lines, Log};
@@ -48,6 +49,8 @@ pub struct Options {
     pub base_directory: PathBuf,
     /// Where to listen.
     pub listen: Wanted,
+    /// What TLS is spoken with, where it is.
+    pub certificate: Option<CertificateFiles>,
     /// Threads that wait for the network; at least one.
     pub event_loops: usize,
     /// Threads that wait for the disk; at least one.
@@ -88,8 +91,11 @@ impl Server {
         ignore_file_size_signal();
         let descriptors = descriptors::raise_limit().map_err(system("setrlimit"))?;
         // Before the directory, where opening it would sweep away what another server is about.
-        let listeners = Listeners::open(&options.listen, event_loops).map_err(StartError::Listen)?;
-        let Listeners { endpoints, of_event_loops: listeners, files } = listeners;
+        let certificate =
+            options.certificate.map(Certificate::read).transpose().map_err(StartError::Certificate)?;
+        let current = certificate.as_ref().map(|certificate| Arc::clone(certificate.current()));
+        let listeners = Listeners::open(&options.listen, current, event_loops).map_err(StartError::Listen)?;
+        let Listeners { endpoints, of_event_loops: listeners, files, .. } = listeners;
         let own = own_descriptors(event_loops, endpoints.len(), workers);
         let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
@@ -154,9 +160,10 @@ impl Server {
             .spawn(move || sweep(&to_sweep, &connections, spare))
             .map_err(&thread)?;
         let recipients = Arc::clone(&posts);
+        let mut lines = log.as_ref().map_or_else(Lines::none, Log::lines);
         thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || obey(&signals, &recipients, files))
+            .spawn(move || obey(&signals, &recipients, files, || reload(certificate.as_ref(), &mut lines)))
             .map_err(&thread)?;
         // That there is no service manager, or none that listens, is no reason not to serve.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -258,7 +265,7 @@ fn run_event_loop(
 }
 
 /// The first signal to end lets the server finish what is under way, the second does not.
-fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>) {
+fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>, mut reload: impl FnMut()) {
     let mut files = Some(files);
     while let Ok(signal) = signals.wait() {
         match signal {
@@ -277,9 +284,16 @@ fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>) {
 }
 
 /// Reads again what may have changed.
-fn reload() {
+fn reload(certificate: Option<&Certificate>, lines: &mut Lines) {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+    }
+    if let Some(certificate) = certificate {
+        match certificate.read_again() {
+            Ok(()) => lines.noted("the certificate was read again"),
+            Err(error) => lines.noted(format_args!("the certificate stays as it is: {error}")),
+        }
+        lines.hand_over();
     }
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
@@ -343,6 +357,8 @@ fn system(call: &'static str) -> impl Fn(io::Error) -> StartError {
 /// Why a server did not start.
 #[derive(Debug)]
 pub enum StartError {
+    /// The certificate cannot be used.
+    Certificate(CertificateError),
     /// A place cannot be listened on.
     Listen(ListenError),
     /// The base directory cannot be served.
@@ -361,6 +377,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::Certificate(error) => error.fmt(formatter),
             StartError::Listen(error) => error.fmt(formatter),
             StartError::BaseDirectory(error) => error.fmt(formatter),
             StartError::Recovery(path, error) if error.kind == StoreErrorKind::TimesCutShort => {
@@ -385,6 +402,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            StartError::Certificate(error) => Some(error),
             StartError::Listen(error) => Some(error),
             StartError::System { source, .. } => Some(source),
             StartError::BaseDirectory(error) => Some(error),

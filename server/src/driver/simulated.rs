@@ -362,7 +362,7 @@ impl Network<Simulated> for Simulated {
         Ok(())
     }
 
-    fn receive(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    fn receive(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut world = self.lock();
         world.calls.push(("receive", socket.peer));
         let peer = &mut world.peers[socket.peer];
@@ -379,13 +379,13 @@ impl Network<Simulated> for Simulated {
         Ok(count)
     }
 
-    fn send(&mut self, socket: &Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
+    fn send(&mut self, socket: &mut Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
         let mut world = self.lock();
         world.calls.push((if more { "send_more" } else { "send" }, socket.peer));
         world.peers[socket.peer].take(bytes)
     }
 
-    fn send_file(&mut self, socket: &Socket, file: &OpenFile, range: Range<u64>) -> io::Result<usize> {
+    fn send_file(&mut self, socket: &mut Socket, file: &OpenFile, range: Range<u64>) -> io::Result<usize> {
         let mut world = self.lock();
         world.calls.push(("send_file", socket.peer));
         let content = world.files.get(&file.name).cloned().unwrap_or_default();
@@ -408,7 +408,7 @@ impl Network<Simulated> for Simulated {
         Ok(())
     }
 
-    fn shut_down(&mut self, socket: &Socket) {
+    fn shut_down(&mut self, socket: &mut Socket) {
         self.lock().peers[socket.peer].shut_down = true;
     }
 }
