@@ -1,6 +1,7 @@
 //! Sockets, threads and time: what makes connections happen. [`server::Server`] is the whole of it.
 
 pub mod certificate;
+pub mod confinement;
 pub mod deadlines;
 pub mod event_loop;
 pub mod listeners;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use config::Ending;
+use http_server::driver::confinement::Confinement;
 use http_server::driver::listeners::Endpoint;
 use http_server::driver::server::{Options, Server};
 
@@ -35,7 +36,7 @@ fn serve(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    show(&start_line(&base_directory, server.endpoints(), threads));
+    show(&start_line(&base_directory, server.endpoints(), threads, server.confinement()));
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -49,13 +50,16 @@ fn start_line(
     base_directory: &Path,
     endpoints: &[Endpoint],
     (event_loops, workers): (usize, usize),
+    confinement: &Confinement,
 ) -> String {
     let directory = base_directory.canonicalize().unwrap_or_else(|_| PathBuf::from(base_directory));
     let event_loops = counted(event_loops, "event loop");
     let workers = counted(workers, "pool thread");
     let places: Vec<String> = endpoints.iter().map(Endpoint::to_string).collect();
     let (places, openness) = (places.join(" and "), openness(endpoints));
-    let line = format!("serving {} on {places} ({event_loops}, {workers}); {openness}", directory.display());
+    let directory = directory.display();
+    let line =
+        format!("serving {directory} on {places} ({event_loops}, {workers}, {confinement}); {openness}");
     format!("http_server: {}\n", in_one_line(&line))
 }
 
@@ -121,35 +125,36 @@ mod tests {
                 None => Endpoint::Address { address: text.parse().unwrap(), secure: false },
             };
             let endpoints: Vec<Endpoint> = places.split(' ').map(endpoint).collect();
-            let line = start_line(Path::new("/no/such\ndirectory"), &endpoints, threads);
+            let line =
+                start_line(Path::new("/no/such\ndirectory"), &endpoints, threads, &Confinement::Version(6));
             assert_eq!(line, format!("http_server: serving /no/such\\ndirectory on {expected}\n"));
         };
         check(
             "127.0.0.1:4221",
             (2, 32),
-            "http://127.0.0.1:4221 (2 event loops, 32 pool threads); \
+            "http://127.0.0.1:4221 (2 event loops, 32 pool threads, confined by Landlock 6); \
              --bind 0.0.0.0 opens it to other machines, who may then write",
         );
         check(
             "[::1]:80",
             (1, 1),
-            "http://[::1]:80 (1 event loop, 1 pool thread); --bind :: opens it to other machines, who may then write",
+            "http://[::1]:80 (1 event loop, 1 pool thread, confined by Landlock 6); --bind :: opens it to other machines, who may then write",
         );
         check(
             "0.0.0.0:4221",
             (1, 2),
-            "http://0.0.0.0:4221 (1 event loop, 2 pool threads); every machine that reaches this address may write",
+            "http://0.0.0.0:4221 (1 event loop, 2 pool threads, confined by Landlock 6); every machine that reaches this address may write",
         );
         check(
             "127.0.0.1:80 unix:/run/a\n",
             (1, 2),
-            "http://127.0.0.1:80 and unix:/run/a\\n (1 event loop, 2 pool threads); \
+            "http://127.0.0.1:80 and unix:/run/a\\n (1 event loop, 2 pool threads, confined by Landlock 6); \
              whoever on this machine may connect may write",
         );
         check(
             "unix:/run/a [::]:80",
             (1, 2),
-            "unix:/run/a and http://[::]:80 (1 event loop, 2 pool threads); \
+            "unix:/run/a and http://[::]:80 (1 event loop, 2 pool threads, confined by Landlock 6); \
              every machine that reaches one of these addresses may write",
         );
     }

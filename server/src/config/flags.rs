@@ -83,6 +83,11 @@ pub(super) struct CommandLine {
     #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true)]
     follow_symlinks: bool,
+    /// Once started, give up all files but those below the base directory, and what else is not needed, by
+    /// the kernel's Landlock; the start line says how far that went
+    #[arg(long, value_name = "BOOL", default_value = "true", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    landlock: bool,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(subcommand)]
@@ -174,6 +179,7 @@ impl CommandLine {
             quiet: self.quiet,
             durability: self.durability,
             follow_symlinks: self.follow_symlinks,
+            confined: self.landlock,
             limits: self.limits.limits()?,
             base_directory,
         })

@@ -87,7 +87,7 @@ fn without_flags_the_defaults_hold() {
     assert_eq!(options.event_loops, available_parallelism().unwrap().get());
     assert_eq!(options.workers, 32);
     assert_eq!(options.grace, Duration::from_secs(10));
-    assert!(!options.quiet);
+    assert!(!options.quiet && options.confined);
     assert_eq!(options.durability, Durability::Disk);
     assert_eq!(options.limits, Limits::default());
 }
@@ -102,7 +102,9 @@ fn each_flag_reaches_its_field() {
         "--grace=0.25",
         "--quiet",
         "--durability=cache",
+        "--landlock=false",
     ]);
+    assert!(!options.confined);
     let address = "[::1]:0".parse().unwrap();
     assert_eq!(options.listen.endpoints, [Endpoint::Address { address, secure: false }]);
     assert_eq!(options.certificate, None);

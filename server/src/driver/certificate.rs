@@ -46,6 +46,11 @@ impl Certificate {
         Ok(())
     }
 
+    /// What is read: the certificate's file and the key's.
+    pub fn files(&self) -> [&Path; 2] {
+        [&self.files.certificate, &self.files.key]
+    }
+
     /// What is in use.
     pub fn current(&self) -> &Arc<Current<ServerConfig>> {
         &self.current

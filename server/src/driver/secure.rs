@@ -275,3 +275,114 @@ impl Write for Records<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+    use super::*;
+    use crate::driver::certificate::{Certificate, CertificateFiles};
+    use crate::driver::session::RECEIVE_BYTES_MAX;
+    use crate::sys::socket::Listener;
+
+    /// A connection and its peer, of which both have agreed.
+    fn agreed() -> (SecureStream, ClientConnection, TcpStream) {
+        let home = tempfile::tempdir().unwrap();
+        let files = CertificateFiles { certificate: home.path().join("c"), key: home.path().join("k") };
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&files.certificate, pair.cert.pem()).unwrap();
+        std::fs::write(&files.key, pair.signing_key.serialize_pem()).unwrap();
+        let configuration = Certificate::read(files).unwrap().current().get();
+
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        let mut socket = TcpStream::connect(listener.address().unwrap()).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut stream = SecureStream::new(listener.accept().unwrap().0, configuration).unwrap();
+
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(pair.cert.der().to_vec())).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+        assert!(stream.layer().handshaking);
+        while client.is_handshaking() || stream.layer().handshaking {
+            while client.wants_write() {
+                client.write_tls(&mut socket).unwrap();
+            }
+            let received = receive(&mut stream, RECEIVE_BYTES_MAX);
+            assert_eq!(received.map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+            if client.is_handshaking() {
+                client.read_tls(&mut socket).unwrap();
+                client.process_new_packets().unwrap();
+            }
+        }
+        (stream, client, socket)
+    }
+
+    fn receive(stream: &mut SecureStream, bytes_max: usize) -> io::Result<Vec<u8>> {
+        let (mut buffer, mut records) = (vec![0; bytes_max], vec![0; RECEIVE_BYTES_MAX]);
+        let count = stream.receive(&mut buffer, &mut records)?;
+        buffer.truncate(count);
+        Ok(buffer)
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_owed_and_goes_out_when_there_is() {
+        let (mut stream, mut client, mut socket) = agreed();
+        let bytes: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+        let mut sent = Vec::new();
+        // As much as there is room for; then it holds one piece, and takes no more.
+        while let Ok(count) = stream.send(&bytes, false) {
+            sent.extend_from_slice(&bytes[..count]);
+            assert!(count == bytes.len() || stream.layer().owes);
+            assert!(sent.len() < 1 << 28, "the socket takes everything");
+        }
+        assert!(stream.layer().owes);
+        assert_eq!(stream.send(b"", false).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let mut received = Vec::new();
+        while received.len() < sent.len() {
+            client.read_tls(&mut socket).unwrap();
+            let count = client.process_new_packets().unwrap().plaintext_bytes_to_read();
+            let begin = received.len();
+            received.resize(begin + count, 0);
+            client.reader().read_exact(&mut received[begin..]).unwrap();
+            let _ = stream.send(b"", false);
+        }
+        assert!(received == sent);
+        assert!(!stream.layer().owes && stream.send(b"", false).is_ok());
+    }
+
+    #[test]
+    fn what_came_is_had_without_an_event_where_the_buffer_was_full() {
+        let (mut stream, mut client, mut socket) = agreed();
+        let bytes: Vec<u8> = (0..60_000_u32).map(|at| (at % 251) as u8).collect();
+        client.set_buffer_limit(None);
+        client.writer().write_all(&bytes).unwrap();
+        client.send_close_notify();
+        while client.wants_write() {
+            client.write_tls(&mut socket).unwrap();
+        }
+        // Little room: less than what has come, with room for one record that came in part.
+        let mut received = Vec::new();
+        loop {
+            let part = receive(&mut stream, 20_000).unwrap();
+            if part.is_empty() {
+                break;
+            }
+            received.extend_from_slice(&part);
+            assert!(stream.layer().holds, "no event will tell of what is left");
+        }
+        assert!(received == bytes);
+        // The end that was said is one for good.
+        assert_eq!(receive(&mut stream, 20_000).unwrap(), b"");
+    }
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::certificate::{Certificate, CertificateError, CertificateFiles};
+use super::confinement::{Confinement, Reach, confine};
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
 use super::listeners::{Endpoint, ListenError, Listeners, Wanted};
 use super::log::{Lines, Log};
@@ -63,6 +64,8 @@ pub struct Options {
     pub durability: Durability,
     /// Reads follow symbolic links that stay inside the base directory.
     pub follow_symlinks: bool,
+    /// Whether to give up what is not needed, as far as the kernel can do it.
+    pub confined: bool,
     /// The bounds.
     pub limits: Limits,
 }
@@ -70,6 +73,7 @@ pub struct Options {
 /// A server that runs.
 pub struct Server {
     endpoints: Vec<Endpoint>,
+    confinement: Confinement,
     store: Arc<Store<BaseDirectory>>,
     kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
@@ -99,6 +103,13 @@ impl Server {
         let own = own_descriptors(event_loops, endpoints.len(), workers);
         let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
+        let mut reach = Reach { served: options.base_directory.clone(), ..Reach::default() };
+        reach.cleared.extend(files.iter().map(SocketFile::directory));
+        if let Some(certificate) = &certificate {
+            certificate.files().iter().for_each(|file| reach.read_again(file));
+        }
+        // Behind everything that is opened once, before the first thread, and before anybody is served.
+        let confinement = if options.confined { confine(&reach) } else { Confinement::Off };
         let spare = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let spare = spare.saturating_sub(own);
         let (directory, kept) = directory.keep_open(kept_open(0, spare));
@@ -167,12 +178,17 @@ impl Server {
             .map_err(&thread)?;
         // That there is no service manager, or none that listens, is no reason not to serve.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Server { endpoints, store, kept, queue, posts, event_loops, workers, log })
+        Ok(Server { endpoints, confinement, store, kept, queue, posts, event_loops, workers, log })
     }
 
     /// Where it listens.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// Whether it has given up what it does not need.
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     /// Waits until a signal has ended it.

@@ -16,6 +16,7 @@ use super::log::Lines;
 use super::network::{Accepted, Event, Network};
 use super::pool::{Done, Job, Task, carry_out};
 use super::slots::Token;
+use super::transport::Layer;
 use crate::clock::{Clock, Instant, Now};
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
@@ -86,6 +87,9 @@ pub(super) struct Peer {
     /// Bytes that the server can send before it has to wait.
     pub(super) room: usize,
     awaits_room: bool,
+    /// What stands before it takes everything, and owes what there is no room for.
+    pub(super) layered: bool,
+    owed: Vec<u8>,
     pub(super) shut_down: bool,
     pub(super) closed: bool,
     token: Option<Token>,
@@ -128,6 +132,8 @@ impl Simulation {
             from_server: Vec::new(),
             room: usize::MAX,
             awaits_room: false,
+            layered: false,
+            owed: Vec::new(),
             shut_down: false,
             closed: false,
             token: None,
@@ -408,6 +414,10 @@ impl Network<Simulated> for Simulated {
         Ok(())
     }
 
+    fn layer(&self, socket: &Socket) -> Layer {
+        Layer { owes: !self.lock().peers[socket.peer].owed.is_empty(), ..Layer::default() }
+    }
+
     fn shut_down(&mut self, socket: &mut Socket) {
         self.lock().peers[socket.peer].shut_down = true;
     }
@@ -419,6 +429,14 @@ impl Peer {
         if self.reset {
             return Err(ErrorKind::BrokenPipe.into());
         }
+        if self.layered {
+            if self.pass_on() > 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.owed.extend_from_slice(bytes);
+            self.pass_on();
+            return Ok(bytes.len());
+        }
         if self.room == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -426,6 +444,14 @@ impl Peer {
         self.room -= count;
         self.from_server.extend_from_slice(&bytes[..count]);
         Ok(count)
+    }
+
+    /// Passes on what is owed; how much still is.
+    fn pass_on(&mut self) -> usize {
+        let count = self.owed.len().min(self.room);
+        self.room -= count;
+        self.from_server.extend(self.owed.drain(..count));
+        self.owed.len()
     }
 }
 

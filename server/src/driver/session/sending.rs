@@ -63,8 +63,11 @@ impl<S, D: Directory> Session<S, D> {
         let bytes = &common.output.bytes;
         if bytes.is_empty() {
             // Of a handshake, or of what was sent before, there may be a rest.
-            let owes = !more && common.network.layer(&self.socket).owes;
-            return if owes { self.await_room(token, common) } else { Continue(()) };
+            if more || !common.network.layer(&self.socket).owes {
+                return Continue(());
+            }
+            self.keep_pace(0, common);
+            return self.await_room(token, common);
         }
         let count = match common.network.send(&mut self.socket, bytes, more) {
             Ok(count) => count,
