@@ -146,6 +146,37 @@ fn what_is_in_effect_can_be_a_file() {
     assert_eq!(values(again.effective(&[], &[])), values(settings.effective(&["--threads", "2"], &[])));
 }
 
+/// A rule is a table in a file, and a word anywhere else.
+#[test]
+fn rules_can_be_said_in_each_way_and_add_up_within_one() {
+    let text = "base_directory = \"data\"\n\n[[rights]]\nwho = \"anonymous\"\npath = \"/in/\"\nmay = [\"create\", \"append\"]\n\n\
+        [[rights]]\nwho = \"*\"\npath = \"/\"\nmay = [\"read\"]\n";
+    let settings = Settings::new(text);
+    let allow = |settings: &Settings, flags: &[&str], variables: &[(&str, &str)]| {
+        settings.effective(flags, variables).remove("allow").unwrap()
+    };
+    let (value, place) = allow(&settings, &[], &[]);
+    assert_eq!(value, "[\"anonymous:create,append:/in/\", \"*:read:/\"]");
+    assert!(place.ends_with("settings.toml:3"), "{place}");
+    // What is in effect can be a file again.
+    let again = Settings::new(&format!("base_directory = \"data\"\nallow = {value}\n"));
+    assert_eq!(allow(&again, &[], &[]).0, value);
+    let variable = ("HTTP_SERVER_ALLOW", "*:read:/a;*:list:/a/");
+    let (value, place) = allow(&settings, &[], &[variable]);
+    assert_eq!((value.as_str(), place.as_str()), ("[\"*:read:/a\", \"*:list:/a/\"]", "HTTP_SERVER_ALLOW"));
+    let (value, place) = allow(&settings, &["--allow=*:read:/b", "--allow", "*:read:/c"], &[variable]);
+    assert_eq!((value.as_str(), place.as_str()), ("[\"*:read:/b\", \"*:read:/c\"]", "command line"));
+    let refused = |text: &str, reasons: &[&str]| Settings::new(text).refused(&[], reasons);
+    refused("rights = 1\n", &["settings.toml:1", "[[rights]]"]);
+    refused("[[rights]]\nwho = \"*\"\n", &["settings.toml:1", "a rule has"]);
+    let rule = "[[rights]]\nwho = \"*\"\npath = \"/\"\n";
+    refused(&format!("{rule}may = \"read\"\n"), &["settings.toml:1", "a rule has"]);
+    refused(&format!("{rule}may = []\n"), &["settings.toml:1", "none of"]);
+    refused(&format!("\n{rule}may = [\"fly\"]\n"), &["settings.toml:2", "\"fly\""]);
+    refused(&format!("{rule}may = [\"read\"]\nmore = 1\n"), &["settings.toml:1", "nothing else"]);
+    refused("allow = [1]\n", &["settings.toml:1", "WHO:VERBS:/path"]);
+}
+
 #[test]
 fn what_is_wrong_in_a_file_is_refused_with_its_line() {
     let refused = |text: &str, reasons: &[&str]| Settings::new(text).refused(&[], reasons);

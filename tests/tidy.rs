@@ -28,7 +28,11 @@ const FLOORS: &[(&str, &[&str])] = &[
         "connection",
         &["http", "api", "store::operation", "store::path", "store::version", "clock", "limits", "pace"],
     ),
-    ("driver", &["connection", "http", "store", "shared", "sys", "clock", "limits", "pace"]),
+    ("users", &["http::credentials", "api::rights", "shared"]),
+    (
+        "driver",
+        &["connection", "api::rights", "users", "http", "store", "shared", "sys", "clock", "limits", "pace"],
+    ),
 ];
 
 /// Modules that know nothing of the machine: the same input gives the same output.
@@ -251,6 +255,28 @@ fn sources_keep_the_rules() {
     assert!(sources.len() > 60, "only {} files were found", sources.len());
     let broken = check_all(&sources);
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Lines that a merge leaves where it was not brought to its end.
+fn is_conflict(line: &str) -> bool {
+    ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark))
+}
+
+#[test]
+fn pages_are_merged_to_their_end() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = 0;
+    for folder in [".", "docs", "tests", ".ci"] {
+        for entry in fs::read_dir(workspace.join(folder)).unwrap().map(Result::unwrap) {
+            // What is not text was not merged by lines.
+            let Ok(text) = fs::read_to_string(entry.path()) else { continue };
+            let conflicts: Vec<&str> = text.lines().filter(|line| is_conflict(line)).collect();
+            assert!(conflicts.is_empty(), "{}: {conflicts:?}", entry.path().display());
+            pages += 1;
+        }
+    }
+    assert!(pages > 40, "only {pages} pages were found");
+    assert!(is_conflict("<<<<<<< HEAD") && !is_conflict("| `<<<<<<<` |"));
 }
 
 #[test]

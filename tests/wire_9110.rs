@@ -127,6 +127,7 @@ const FAILURES: &[(StoreErrorKind, u16, u16, u16)] = &[
     (StoreErrorKind::DirectoryNotEmpty, 409, 409, 409),
     (StoreErrorKind::IsBaseDirectory, 403, 403, 403),
     (StoreErrorKind::NotRegular, 403, 403, 403),
+    (StoreErrorKind::NotPermitted, 403, 403, 403),
     (StoreErrorKind::Denied, 403, 403, 403),
     (StoreErrorKind::NameTooLong, 414, 414, 414),
     (StoreErrorKind::NoSpace, 507, 507, 507),

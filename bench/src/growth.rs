@@ -50,8 +50,11 @@ fn main() {
 }
 
 fn options() -> Options {
-    let mut options =
-        Options { rounds: 3, seconds: 1.0, results: Path::new(env!("CARGO_MANIFEST_DIR")).join("results") };
+    let mut options = Options {
+        rounds: 3,
+        seconds: 1.0,
+        results: Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/bench"),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().expect("each option has a value");

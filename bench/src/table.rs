@@ -66,7 +66,7 @@ fn options() -> Options {
         workloads: WORKLOADS.iter().map(|workload| workload.letter).collect(),
         rounds: 5,
         seconds: 2.0,
-        results: Path::new(env!("CARGO_MANIFEST_DIR")).join("results"),
+        results: Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/bench"),
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {

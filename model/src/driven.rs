@@ -98,6 +98,7 @@ impl Judge {
             differs: terms.if_none_match.as_ref().map(versions),
             modified_since: terms.if_modified_since.map(second),
             length: terms.upload_offset.filter(|_| request.method == Method::Patch),
+            only: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the server is judged against.
 //!
-//! [`reference`] is the specification, [`alphabet`] what is tried on it and on the server, with [`terms`],
+//! [`reference`] is the specification, with [`rights`], [`alphabet`] what is tried on it and on the server, with [`terms`],
 //! [`wire`] reads answers as a strict client does, [`pump`] drives a connection without a socket,
 //! over a real store or over [`scripted`] files. [`simulated`] is a directory that crashes and fails.
 //! [`driven`] holds a store against the reference, [`served`] whatever is at the end of a wire.
@@ -15,6 +15,7 @@ pub mod pump;
 pub mod reference;
 #[cfg(test)]
 mod reference_tests;
+pub mod rights;
 #[cfg(all(test, loom))]
 mod schedules;
 pub mod scripted;

@@ -62,7 +62,14 @@ pub fn read_head(head: &[u8]) -> Result<(u16, BTreeMap<String, String>), String>
         if !strict || line.contains(|character: char| character.is_control()) {
             return Err(format!("field line {line:?}"));
         }
-        if fields.insert(name.to_ascii_lowercase(), value.to_owned()).is_some() {
+        let (name, mut value) = (name.to_ascii_lowercase(), value.to_owned());
+        // RFC 9110 §11.6.1: a line for each challenge, which some read better than a list.
+        if name == "www-authenticate"
+            && let Some(before) = fields.remove(&name)
+        {
+            value = format!("{before}, {value}");
+        }
+        if fields.insert(name.clone(), value).is_some() {
             return Err(format!("{name} stands there twice"));
         }
     }

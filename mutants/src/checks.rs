@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -165,6 +166,9 @@ pub fn survey(place: &Place, executables: &[(PathBuf, PathBuf)], jobs: usize) ->
         let done = kept.with_extension("done");
         if !newer(&done) {
             let _ = std::fs::remove_file(&kept);
+            // A test that gives up root's rights says, too, what it passes by.
+            std::fs::write(&kept, "").expect("a file");
+            std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o666)).expect("a file of ours");
             let begin = Instant::now();
             let verdict = run(
                 place,

@@ -6,4 +6,5 @@ pub mod entity_tag;
 pub mod media_type;
 pub mod partial;
 pub mod reply;
+pub mod rights;
 pub mod route;

@@ -1,5 +1,6 @@
 //! The settings, from the command line, the environment and a file, read into the server's [`Options`].
 
+mod access;
 mod file;
 mod flags;
 mod print;
@@ -27,7 +28,7 @@ where
     let matches = command.clone().try_get_matches_from(&words)?;
     let command_line = CommandLine::from_arg_matches(&matches)?;
     if let Some(what) = command_line.print() {
-        return Err(Ending::Shown(print::generated(what, command)));
+        return Err(print::generated(what, command).map_or_else(Ending::Refused, Ending::Shown));
     }
     let Some(path) = &command_line.config else {
         return finish(command_line, &command, &matches, &[]);

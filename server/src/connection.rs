@@ -7,7 +7,7 @@
 //!            ┌───────────── answered ──────────────────────────────┐
 //!            ▼                                                     │
 //!  ───────▶ Head ──── no content ─────▶ (act) ──▶ answer ──────────┤
-//!            │  │                       ▲   │                      │
+//!          (Verify)                     ▲   │                      │
 //!            │  └─ unwanted ─▶ Discard ─┘   ├──▶ Open ──▶ Sending ─┤
 //!            │                  ▲           └──▶ Delete ───────────┤
 //!            └─ upload ─▶ Gather ──▶ Finish ───────────────────────┘
@@ -32,8 +32,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::api::condition::WantedParts;
+use crate::api::rights::{Rights, Verdict};
 use crate::api::route::Action;
 use crate::clock::{Instant, Now};
+use crate::http::credentials::Credentials;
 use crate::http::head::HeadReader;
 use crate::http::rejection::Rejection;
 use crate::http::status::Status;
@@ -57,6 +59,8 @@ pub enum Input<'a> {
     End,
     /// What became of the operation of [`Want::Run`].
     Outcome(Outcome),
+    /// Whose the credentials of [`Want::Verify`] are.
+    Verified(Verdict),
     /// What [`Want::Send`] or [`Want::SendFile`] asked for has been handed to the network.
     Sent,
     /// The point of [`Connection::deadline`] has come. Only while it wants [`Want::Receive`].
@@ -75,6 +79,8 @@ pub enum Want {
     Same,
     /// This operation, on what is held. Nothing is received meanwhile.
     Run(Operation),
+    /// To hear whose these are. Nothing is received meanwhile.
+    Verify(Credentials),
     /// That the output is sent before anything more is made of what was received.
     Send,
     /// That the output is sent, and then these bytes of the file that is held.
@@ -128,6 +134,8 @@ pub const OUTPUT_BYTES_BATCH: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Connection {
     limits: Arc<Limits>,
+    /// Without any, everything is allowed, and nothing is looked at.
+    rights: Option<Arc<Rights>>,
     state: State,
     unread: Unread,
     /// Requests that may still begin; without any left an answer closes the connection.
@@ -144,6 +152,8 @@ enum State {
         /// When the first byte of the head was seen.
         begun: Option<Instant>,
     },
+    /// Waiting to hear who asks.
+    Verify(Box<Unverified>),
     /// Reading past content that nobody wants; `action` follows its end.
     Discard { exchange: Exchange, content: Content, action: Action<'static> },
     /// Receiving the content of an upload.
@@ -166,6 +176,16 @@ enum State {
     Closed,
 }
 
+/// A request of whom it is not known who asks.
+#[derive(Debug)]
+struct Unverified {
+    exchange: Exchange,
+    /// What it wants.
+    action: Action<'static>,
+    /// Its content, and whether the peer waits for 100 to send it.
+    content: Option<(Content, bool)>,
+}
+
 /// Go on with what has been received, or want something.
 type Step = ControlFlow<Want>;
 
@@ -175,9 +195,15 @@ impl Connection {
         Connection {
             requests_left: limits.requests_per_connection_max,
             limits,
+            rights: None,
             state: between_requests(now),
             unread: Unread::default(),
         }
+    }
+
+    /// The same where not everything is allowed.
+    pub fn under(self, rights: Option<Arc<Rights>>) -> Connection {
+        Connection { rights, ..self }
     }
 
     /// A connection beyond the server's bound on them: it is told so, and closed.
@@ -193,7 +219,7 @@ impl Connection {
         let state = match input {
             Input::Bytes(bytes) => return self.receive(bytes, now, output),
             Input::Drain => return self.drain(),
-            Input::End | Input::Deadline | Input::Outcome(_) | Input::Sent => {
+            Input::End | Input::Deadline | Input::Outcome(_) | Input::Verified(_) | Input::Sent => {
                 mem::replace(&mut self.state, State::Closed)
             }
         };
@@ -214,6 +240,9 @@ impl Connection {
             }
             (State::Discard { exchange, .. } | State::Gather { exchange, .. }, Input::Deadline) => {
                 Break(self.reject(exchange, Rejection::ContentTimeout, now, output))
+            }
+            (State::Verify(unverified), Input::Verified(verdict)) => {
+                self.verified(*unverified, verdict, now, output)
             }
             (state, Input::Outcome(outcome)) => self.take_outcome(state, outcome, now, output),
             (State::Sending { exchange, sending, keep }, Input::Sent) => {

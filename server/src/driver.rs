@@ -1,9 +1,11 @@
 //! Sockets, threads and time: what makes connections happen. [`server::Server`] is the whole of it.
 
+pub mod access;
 pub mod certificate;
 pub mod confinement;
 pub mod deadlines;
 pub mod event_loop;
+pub mod failure;
 pub mod listeners;
 pub mod log;
 pub mod network;

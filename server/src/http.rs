@@ -2,11 +2,13 @@
 //!
 //! In reading order: [`head`] finds where a head ends, [`request_line`], [`target`] and [`field`]
 //! take its parts, [`request`] puts them together and says how the content is framed, [`content`]
-//! unframes it; [`date`], [`entity_tag`] and [`range`] read values that conditions are made of;
+//! unframes it; [`date`], [`entity_tag`] and [`range`] read values that conditions are made of,
+//! [`credentials`] who asks;
 //! [`response`] writes the answer's head. [`rejection`] is why a peer is refused.
 #![forbid(unsafe_code)]
 
 pub mod content;
+pub mod credentials;
 pub mod date;
 pub mod entity_tag;
 pub mod field;

@@ -4,6 +4,7 @@
 //! - [`connection`]: the heart, a pure machine from bytes to wants and from outcomes to bytes
 //! - [`http`]: RFC 9110 and RFC 9112, pure
 //! - [`api`]: our REST interface, pure
+//! - [`users`]: users and tokens, and whether credentials are theirs
 //! - [`store`]: operations on a tree of files; knows no HTTP
 //! - [`shared`]: all that two threads touch
 //! - [`sys`]: system calls, the only unsafe code
@@ -24,3 +25,4 @@ pub mod shared;
 pub mod store;
 pub mod sync;
 pub mod sys;
+pub mod users;

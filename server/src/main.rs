@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use config::Ending;
+use http_server::api::rights::Rights;
 use http_server::driver::confinement::Confinement;
 use http_server::driver::listeners::Endpoint;
 use http_server::driver::server::{Options, Server};
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 fn serve(options: Options) -> ExitCode {
     let base_directory = options.base_directory.clone();
     let threads = (options.event_loops, options.workers);
+    let may = may(options.rights.as_ref());
     let server = match Server::start(options) {
         Ok(server) => server,
         Err(error) => {
@@ -36,7 +38,7 @@ fn serve(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    show(&start_line(&base_directory, server.endpoints(), threads, server.confinement()));
+    show(&start_line(&base_directory, server.endpoints(), threads, server.confinement(), may));
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -46,41 +48,51 @@ fn serve(options: Options) -> ExitCode {
     }
 }
 
+/// What those may who reach the server.
+fn may(rights: Option<&Rights>) -> &'static str {
+    match rights {
+        None => "write",
+        Some(Rights { rules: Some(_), .. }) => "do what --allow says",
+        Some(_) => "read",
+    }
+}
+
 fn start_line(
     base_directory: &Path,
     endpoints: &[Endpoint],
     (event_loops, workers): (usize, usize),
     confinement: &Confinement,
+    may: &str,
 ) -> String {
     let directory = base_directory.canonicalize().unwrap_or_else(|_| PathBuf::from(base_directory));
     let event_loops = counted(event_loops, "event loop");
     let workers = counted(workers, "pool thread");
     let places: Vec<String> = endpoints.iter().map(Endpoint::to_string).collect();
-    let (places, openness) = (places.join(" and "), openness(endpoints));
+    let (places, openness) = (places.join(" and "), openness(endpoints, may));
     let directory = directory.display();
     let line =
         format!("serving {directory} on {places} ({event_loops}, {workers}, {confinement}); {openness}");
     format!("http_server: {}\n", in_one_line(&line))
 }
 
-/// Who may write.
-fn openness(endpoints: &[Endpoint]) -> &'static str {
+/// Who reaches the server, and what those may.
+fn openness(endpoints: &[Endpoint], may: &str) -> String {
     let loopback = |endpoint: &Endpoint| match endpoint {
         Endpoint::Address { address, .. } => Some(address.ip().is_loopback()),
         Endpoint::Path(_) => None,
     };
     match endpoints {
         [Endpoint::Address { address, .. }] if address.ip().is_loopback() && address.is_ipv4() => {
-            "--bind 0.0.0.0 opens it to other machines, who may then write"
+            format!("--bind 0.0.0.0 opens it to other machines, who may then {may}")
         }
         [Endpoint::Address { address, .. }] if address.ip().is_loopback() => {
-            "--bind :: opens it to other machines, who may then write"
+            format!("--bind :: opens it to other machines, who may then {may}")
         }
-        [Endpoint::Address { .. }] => "every machine that reaches this address may write",
+        [Endpoint::Address { .. }] => format!("every machine that reaches this address may {may}"),
         _ if endpoints.iter().any(|endpoint| loopback(endpoint) == Some(false)) => {
-            "every machine that reaches one of these addresses may write"
+            format!("every machine that reaches one of these addresses may {may}")
         }
-        _ => "whoever on this machine may connect may write",
+        _ => format!("whoever on this machine may connect may {may}"),
     }
 }
 
@@ -125,8 +137,9 @@ mod tests {
                 None => Endpoint::Address { address: text.parse().unwrap(), secure: false },
             };
             let endpoints: Vec<Endpoint> = places.split(' ').map(endpoint).collect();
+            let confinement = Confinement::Version(6);
             let line =
-                start_line(Path::new("/no/such\ndirectory"), &endpoints, threads, &Confinement::Version(6));
+                start_line(Path::new("/no/such\ndirectory"), &endpoints, threads, &confinement, may(None));
             assert_eq!(line, format!("http_server: serving /no/such\\ndirectory on {expected}\n"));
         };
         check(

@@ -1,6 +1,7 @@
 //! All that two threads touch: on the `sync` shim, free of system calls, small enough for loom.
 
 pub mod addresses;
+pub mod attempts;
 pub mod counters;
 pub mod current;
 pub mod kept;
@@ -12,6 +13,7 @@ pub mod rounds;
 #[cfg(loom)]
 mod schedules;
 pub mod stamps;
+pub mod verified;
 
 use std::sync::{LockResult, PoisonError, TryLockResult};
 

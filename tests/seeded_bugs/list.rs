@@ -44,6 +44,8 @@ pub(crate) enum Layer {
     Limits,
     /// Ways out of the tree of the binary.
     Containment,
+    /// Who may do what.
+    Rights,
     /// The calls that the binary makes.
     SystemCalls,
 }
@@ -63,6 +65,7 @@ impl Layer {
             Layer::Conditions => "conditions",
             Layer::Limits => "limits",
             Layer::Containment => "containment",
+            Layer::Rights => "rights",
             Layer::SystemCalls => "system_calls",
         }
     }
@@ -169,6 +172,10 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Containment, "encoded_slash_accepted", "store/path.rs", "spellings::no_spelling_of_two_dots_leads_out"),
     bug(Layer::Containment, "own_name_is_a_name", "store/path.rs", "spellings::the_server_s_own_name_is_400_in_any_place_and_spelling"),
     bug(Layer::Containment, "links_followed_by_reads", "store/base_directory.rs", "kinds::links_in_any_place_are_403_and_stay"),
+    bug(Layer::Rights, "rights_of_a_part_of_a_name", "api/rights.rs", "decision::the_decision_is_that_of_the_reference"),
+    bug(Layer::Rights, "creator_may_replace", "api/rights.rs", "matrix::everybody_may_do_what_the_rules_say_and_nothing_else"),
+    bug(Layer::Rights, "guess_is_not_counted", "shared/attempts.rs", "guesses::who_guesses_has_to_wait_and_others_do_not"),
+    bug(Layer::Unit, "verified_by_place_alone", "shared/verified.rs", "shared::verified::tests::what_is_found_was_kept_under_the_same_digest_and_not_long_ago"),
     bug(Layer::SystemCalls, "folder_sync_forgotten", "store/base_directory.rs", "a_durable_write_is_answered_behind_its_syncs"),
     bug(Layer::SystemCalls, "time_not_synced", "store/base_directory.rs", "a_durable_write_is_answered_behind_its_syncs"),
 ];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_server::clock::{Clock, Instant, Now};
+use http_server::driver::access::Access;
 use http_server::driver::event_loop::{EventLoop, Message, Parts, Turn};
 use http_server::driver::log::Lines;
 use http_server::driver::pool::{self, Job};
@@ -82,6 +83,7 @@ impl Server {
             connections: Arc::clone(&server.connections),
             addresses: Arc::clone(&server.addresses),
             limits: Arc::new(Limits::default()),
+            access: Access::default(),
             log: Lines::none(),
             grace: Duration::from_secs(1),
             event_loop: 0,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http_server::clock::{Clock, Instant, Now};
 use http_server::connection::{Memory, OUTPUT_BYTES_BATCH};
+use http_server::driver::access::Access;
 use http_server::driver::event_loop::{EventLoop, Message, Parts, Turn};
 use http_server::driver::log::Lines;
 use http_server::driver::pool::{self, Job, PIECE_BYTES_MAX};
@@ -145,6 +146,7 @@ impl Simulation {
                 connections: Arc::clone(&process.connections),
                 addresses: Arc::clone(&process.addresses),
                 limits: Arc::clone(&limits),
+                access: Access::default(),
                 log: Lines::none(),
                 grace: GRACE,
                 event_loop,

@@ -34,6 +34,7 @@ pub fn read(request: &Request<'_>, now: i64) -> Result<Option<Box<Condition>>, M
         differs: versions(tags("if-none-match")?, |_| true),
         modified_since: date("if-modified-since"),
         length: if request.method == Method::Patch { read_offset(request)? } else { None },
+        only: None,
     };
     Ok((condition != Condition::default()).then(|| Box::new(condition)))
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::media_type;
 use crate::http::response::ContentRange;
 use crate::http::status::Status;
 use crate::seeded::bug;
@@ -38,6 +39,17 @@ pub enum About {
     Part(ContentRange),
     /// How long it is, for whoever wants to append: `Upload-Offset`.
     Length(u64),
+    /// What can be done with it, RFC 9110 §10.2.1.
+    Methods {
+        /// The value of `Allow`.
+        allow: String,
+        /// Parts of it can be read: `Accept-Ranges`.
+        ranges: bool,
+        /// It can be appended to: `Accept-Patch`.
+        patch: bool,
+    },
+    /// When to ask again, in seconds.
+    RetryAfter(u64),
 }
 
 /// What an operation was for: the same cause means different things to a reader and a writer.
@@ -69,6 +81,29 @@ impl Reply<'_> {
     /// The same with nothing lent.
     pub fn into_owned(self) -> Reply<'static> {
         Reply { content: Cow::Owned(self.content.into_owned()), ..self }
+    }
+}
+
+impl About {
+    /// What it says in fields of its own, as `number` is written; most say nothing.
+    pub fn fields<'a>(&'a self, number: &'a mut String) -> Vec<(&'a str, &'a str)> {
+        match self {
+            About::Nothing | About::Version(_) | About::Part(_) => Vec::new(),
+            About::Length(length) => {
+                *number = length.to_string();
+                vec![("Upload-Offset", number)]
+            }
+            About::RetryAfter(seconds) => {
+                *number = seconds.to_string();
+                vec![("Retry-After", number)]
+            }
+            About::Methods { allow, ranges, patch } => {
+                let mut fields = vec![("Allow", allow.as_str())];
+                fields.extend(ranges.then_some(("Accept-Ranges", "bytes")));
+                fields.extend(patch.then_some(("Accept-Patch", media_type::UNKNOWN)));
+                fields
+            }
+        }
     }
 }
 
@@ -179,6 +214,9 @@ pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
         (Kind::DirectoryNotEmpty, _) => (Status::CONFLICT, "the directory is not empty"),
         (Kind::IsBaseDirectory, _) => (Status::FORBIDDEN, "the base directory itself stays"),
         (Kind::NotRegular, _) => (Status::FORBIDDEN, "neither a file nor a directory is there"),
+        (Kind::NotPermitted, _) => {
+            (Status::FORBIDDEN, "whoever asks may not do this with what is there, or is missing")
+        }
         (Kind::Denied, _) => (Status::FORBIDDEN, "the operating system refuses access"),
         (Kind::NameTooLong, _) => (Status::URI_TOO_LONG, "the file system takes no name of this length"),
         (Kind::NoSpace, _) => (Status::INSUFFICIENT_STORAGE, "no space is left"),

@@ -24,6 +24,8 @@ pub enum Action<'a> {
     Upload(Intent),
     /// A file or an empty directory is to be removed, where the condition holds.
     Delete(FilePath, Option<Box<Condition>>),
+    /// What can be done is asked, with a path or with the server as a whole (RFC 9110 §9.3.7).
+    Options(Option<FilePath>),
 }
 
 /// What is to be read of a file.
@@ -47,6 +49,7 @@ impl Action<'_> {
             Action::Read(reading) => Action::Read(reading),
             Action::Upload(intent) => Action::Upload(intent),
             Action::Delete(path, condition) => Action::Delete(path, condition),
+            Action::Options(path) => Action::Options(path),
         }
     }
 }
@@ -72,11 +75,14 @@ enum Resource<'a> {
 
 /// RFC 9110 §12.5.5: a cache must not give one client's answer to another.
 const BY_USER_AGENT: &[(&str, &str)] = &[("Vary", "User-Agent")];
-const ALLOW_READ: &[(&str, &str)] = &[("Allow", "GET, HEAD, OPTIONS")];
-const ALLOW_FILE: &[(&str, &str)] = &[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
+pub(super) const ALLOW_READ: &[(&str, &str)] = &[("Allow", "GET, HEAD, OPTIONS")];
+const ALLOW_ALL: &[(&str, &str)] = &[("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
 /// RFC 5789 §3.1: any content can be appended, so its type is of no account.
 const FILE_OPTIONS: &[(&str, &str)] =
-    &[ALLOW_FILE[0], ("Accept-Ranges", "bytes"), ("Accept-Patch", media_type::UNKNOWN)];
+    &[ALLOW_ALL[0], ("Accept-Ranges", "bytes"), ("Accept-Patch", media_type::UNKNOWN)];
+
+/// The same of a file that can only be read.
+pub(super) const READ_OPTIONS: &[(&str, &str)] = &[ALLOW_READ[0], ("Accept-Ranges", "bytes")];
 
 /// Decides about `request` by its head alone; `now` is in seconds since 1970.
 pub fn route<'a>(request: &Request<'a>, now: i64) -> Action<'a> {
@@ -126,10 +132,15 @@ fn find(path: &[u8]) -> Option<Resource<'_>> {
     }
 }
 
+/// The answer to `OPTIONS` where everything is allowed; with `path`, of a file.
+pub fn options(path: Option<&FilePath>) -> Reply<'static> {
+    reply::options(if path.is_some() { FILE_OPTIONS } else { ALLOW_ALL })
+}
+
 fn act<'a>(request: &Request<'a>, resource: Resource<'a>, now: i64) -> Action<'a> {
     match (request.method, resource) {
         (_, Resource::File(encoded)) => file(request, encoded, now),
-        (Method::Options, Resource::Server) => reply::options(ALLOW_FILE).into(),
+        (Method::Options, Resource::Server) => Action::Options(None),
         (Method::Options, _) => reply::options(ALLOW_READ).into(),
         (Method::Get | Method::Head, Resource::Root) => reply::page().into(),
         (Method::Get | Method::Head, Resource::Echo(value)) => echo(value),
@@ -165,7 +176,7 @@ fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
     };
     // RFC 9110 §13.2.1: conditions are not for OPTIONS.
     if request.method == Method::Options {
-        return reply::options(FILE_OPTIONS).into();
+        return Action::Options(Some(path));
     }
     let condition = match request.is_conditional().then(|| condition::read(request, now)).transpose() {
         Ok(condition) => condition.flatten(),
@@ -214,6 +225,7 @@ mod tests {
         };
         let code = match route(&request, 0) {
             Action::Reply(reply) => reply.status.code(),
+            Action::Options(_) => 204,
             _ => 0,
         };
         assert_eq!(code, expected, "{method:?} {path}");

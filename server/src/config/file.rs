@@ -38,6 +38,16 @@ pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, Usage
         let setting =
             Setting { id: key.get_ref().to_string(), values: Vec::new(), place: place(key.span().start) };
         let refused = |why: &str| UsageError(format!("{}: {}: {why}", setting.place, setting.id));
+        if setting.id == RIGHTS {
+            for rule in value.get_ref().as_array().ok_or_else(|| refused("to be written as [[rights]]"))? {
+                let place = place(rule.span().start);
+                let rule = rule_of(rule.get_ref()).map_err(|why| UsageError(format!("{place}: {why}")))?;
+                let tried = try_value(command, "allow", &rule);
+                tried.map_err(|why| UsageError(format!("{place}: {RIGHTS}: {why}")))?;
+                add(&mut settings, Setting { id: "allow".to_owned(), values: vec![rule], place });
+            }
+            continue;
+        }
         let argument = command.get_arguments().find(|arg| arg.get_id().as_str() == setting.id);
         let Some(argument) =
             argument.filter(|_| !NO_SETTINGS.contains(&setting.id.as_str()) && setting.id != "config")
@@ -54,11 +64,22 @@ pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, Usage
         for value in &values {
             try_value(command, &setting.id, value).map_err(|why| refused(&why))?;
         }
-        settings.push(Setting { values, ..setting });
+        add(&mut settings, Setting { values, ..setting });
     }
     // In the order of the file.
     settings.sort_by_key(|setting| text.find(&setting.id));
     Ok(settings)
+}
+
+/// A rule of who may do what is a table in the file, and one word on the command line.
+const RIGHTS: &str = "rights";
+
+/// One more setting, or more values of one.
+fn add(settings: &mut Vec<Setting>, more: Setting) {
+    match settings.iter_mut().find(|setting| setting.id == more.id) {
+        Some(setting) => setting.values.extend(more.values),
+        None => settings.push(more),
+    }
 }
 
 /// A value that is not made of others, as a flag takes it.
@@ -70,6 +91,21 @@ fn simple(value: &DeValue<'_>) -> Option<String> {
         DeValue::Boolean(choice) => Some(choice.to_string()),
         _ => None,
     }
+}
+
+/// `who`, `may` and `path` of a table, as the flag takes them.
+fn rule_of(table: &DeValue<'_>) -> Result<String, String> {
+    let form = "a rule has who = \"…\", path = \"/…\" and may = [\"…\", …], and nothing else";
+    let table = table.as_table().filter(|table| table.len() == 3).ok_or(form)?;
+    let part = |key: &str| table.iter().find(|(known, _)| known.get_ref() == key).map(|(_, value)| value);
+    let text = |key: &str| part(key).and_then(|value| value.get_ref().as_str()).ok_or(form);
+    let may = part("may").and_then(|value| value.get_ref().as_array()).ok_or(form)?;
+    let may: Option<Vec<&str>> = may.iter().map(|verb| verb.get_ref().as_str()).collect();
+    let (who, path) = (text("who")?, text("path")?);
+    if who.contains(";") || path.contains(';') {
+        return Err("a `;` separates rules and can be in none".to_owned());
+    }
+    Ok(format!("{who}:{}:{path}", may.ok_or(form)?.join(",")))
 }
 
 /// Whether the flag takes this value; else what it says.

@@ -8,6 +8,7 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::UsageError;
+use super::access::{Grant, access};
 use super::values::{
     Bytes, COUNT_MAX, MEMORY_BYTES_MAX, Place, SECONDS_MIN, Seconds, THREADS_MAX, bytes, count, durability,
     mode, place, seconds, threads,
@@ -79,6 +80,22 @@ pub(super) struct CommandLine {
     /// What an acknowledged write survives: a power cut, or the death of the process alone
     #[arg(long, value_name = "LEVEL", default_value = "disk", value_parser = durability())]
     durability: Durability,
+    /// Allow reads only: all else gets 405
+    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true)]
+    read_only: bool,
+    /// Who may do what: WHO is anonymous, user:NAME, token:NAME or * for every user and token; VERBS are
+    /// of read, list, create, replace, append, delete. May be said again. Without any, everybody may do
+    /// everything; with one, nobody may do what none allows
+    #[arg(long, help_heading = ACCESS, value_name = "WHO:VERBS:/PATH", value_delimiter = ';')]
+    allow: Vec<Grant>,
+    /// File of users, `NAME:HASH` a line with a bcrypt or argon2 hash, as `htpasswd -B` and
+    /// `http_server password` write them
+    #[arg(long, help_heading = ACCESS, value_name = "FILE")]
+    users: Option<PathBuf>,
+    /// File of bearer tokens, `NAME:DIGEST` a line with SHA-256, as `http_server token` writes them
+    #[arg(long, help_heading = ACCESS, value_name = "FILE")]
+    tokens: Option<PathBuf>,
     /// Let reads follow symbolic links that stay inside the base directory; else they get 403
     #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true)]
@@ -104,6 +121,16 @@ pub(super) enum Print {
     },
     /// Print a manual page, for man(1)
     Man,
+    /// Print a line for the file of users, with the password that is the first line of standard input
+    Password {
+        /// Name of the user
+        name: String,
+    },
+    /// Make a token, and print it with a line for the file of tokens
+    Token {
+        /// Name of the token
+        name: String,
+    },
 }
 
 /// Every setting has a flag, the same in upper case behind this as a variable of the environment, and
@@ -139,6 +166,8 @@ impl CommandLine {
         let base_directory = self.base_directory.ok_or_else(|| {
             UsageError("no base directory: `http_server <BASE_DIRECTORY>` serves one".to_owned())
         })?;
+        let (rights, users) =
+            access(self.read_only, &self.allow, self.users.as_deref(), self.tokens.as_deref())?;
         let address = SocketAddr::new(self.bind, self.port);
         let certificate = match (self.tls_certificate, self.tls_key) {
             (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
@@ -180,12 +209,15 @@ impl CommandLine {
             durability: self.durability,
             follow_symlinks: self.follow_symlinks,
             confined: self.landlock,
+            rights,
+            users,
             limits: self.limits.limits()?,
             base_directory,
         })
     }
 }
 
+const ACCESS: &str = "Who may do what";
 const CONNECTIONS: &str = "Limits on connections";
 const HEADS: &str = "Limits on heads";
 const CONTENT: &str = "Limits on content";

@@ -5,9 +5,13 @@ use clap::{ArgAction, ArgMatches, Command};
 
 use super::file::Setting;
 use super::flags::{ENVIRONMENT_PREFIX, NO_SETTINGS, Print};
+use super::{UsageError, access};
 
-/// A text that is made from the definition of the flags.
-pub(super) fn generated(what: &Print, mut command: Command) -> String {
+/// A text that is made instead of serving.
+///
+/// # Errors
+/// Where it cannot be made of what was said.
+pub(super) fn generated(what: &Print, mut command: Command) -> Result<String, UsageError> {
     let mut text = Vec::new();
     match what {
         Print::Completions { shell } => {
@@ -16,8 +20,10 @@ pub(super) fn generated(what: &Print, mut command: Command) -> String {
         }
         // Writing to memory cannot fail.
         Print::Man => clap_mangen::Man::new(command).render(&mut text).unwrap_or_default(),
+        Print::Password { name } => return access::password_line(name, std::io::stdin().lock()),
+        Print::Token { name } => return access::token_lines(name),
     }
-    String::from_utf8_lossy(&text).into_owned()
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The settings in effect, as a file that says the same; each with where it is from.

@@ -61,21 +61,18 @@ impl Exchange {
     /// Writes a whole answer; with `keep` the connection stays.
     pub(super) fn reply(self, reply: &Reply<'_>, keep: bool, now: &Now, output: &mut Output) {
         let length = reply.content.len() as u64;
-        let (mut version, mut content_range, mut upload_offset) = (None, None, None);
+        let (mut version, mut content_range, mut fields) = (None, None, reply.fields);
+        let (own, mut number);
         match &reply.about {
             About::Nothing => {}
             About::Version(of) => version = Some(*of),
             About::Part(part) => content_range = Some(part),
-            About::Length(length) => upload_offset = Some(length.to_string()),
-        }
-        let offset_field;
-        let fields = match &upload_offset {
-            Some(offset) => {
-                offset_field = [("Upload-Offset", offset.as_str())];
-                &offset_field[..]
+            about @ (About::Length(_) | About::Methods { .. } | About::RetryAfter(_)) => {
+                number = String::new();
+                own = about.fields(&mut number);
+                fields = &own;
             }
-            None => reply.fields,
-        };
+        }
         let content = reply.media_type.map(|media_type| (media_type, length));
         let head = FileHead { status: reply.status, content, version, content_range, fields };
         self.write_head(&head, reply.location.as_deref(), keep, now, output);

@@ -4,8 +4,9 @@ use std::ops::ControlFlow::Break;
 
 use super::content::{Content, Upload};
 use super::exchange::Exchange;
-use super::{Connection, OUTPUT_BYTES_BATCH, Output, State, Step, Want};
-use crate::api::route::{Action, Reading, route};
+use super::{Connection, OUTPUT_BYTES_BATCH, Output, State, Step, Unverified, Want};
+use crate::api::rights::{Claim, Verdict, Who};
+use crate::api::route::{self, Action, Reading, route};
 use crate::clock::{Instant, Now};
 use crate::http::content::ContentDecoder;
 use crate::http::head::{HeadLimits, HeadReader};
@@ -62,13 +63,68 @@ impl Connection {
         self.requests_left = self.requests_left.saturating_sub(1);
         let exchange = Exchange::new(request, begun, output);
         let action = route(request, now.unix_seconds);
+        let action = match &self.rights {
+            None => action,
+            Some(rights) => match rights.claim(request, &action) {
+                Claim::Nothing => rights.judge(Who::Anonymous, action),
+                Claim::Unreadable => rights.refuse(Verdict::Unknown).into(),
+                Claim::Credentials(credentials) => {
+                    let content = (request.framing != Framing::Length(0)).then(|| self.content(request, now));
+                    let unverified = Unverified { exchange, action: action.into_owned(), content };
+                    self.state = State::Verify(Box::new(unverified));
+                    return Break(Want::Verify(credentials));
+                }
+            },
+        };
         if request.framing == Framing::Length(0) {
             return self.act(exchange, action, now, output);
         }
+        let (content, asked) = self.content(request, now);
+        self.act_behind(exchange, action, content, asked, now, output)
+    }
+
+    /// It is known who asks, or that nobody does.
+    pub(super) fn verified(
+        &mut self,
+        unverified: Unverified,
+        verdict: Verdict,
+        now: &Now,
+        output: &mut Output,
+    ) -> Step {
+        let Unverified { exchange, action, content } = unverified;
+        let action = match (&self.rights, verdict) {
+            (Some(rights), Verdict::Known(who)) => rights.judge(who, action),
+            (Some(rights), verdict) => rights.refuse(verdict).into(),
+            // Nobody was asked.
+            (None, _) => return Break(Want::Close { linger: true }),
+        };
+        match content {
+            None => self.act(exchange, action, now, output),
+            Some((mut content, asked)) => {
+                content.renew(&self.limits, now);
+                self.act_behind(exchange, action, content, asked, now, output)
+            }
+        }
+    }
+
+    /// The content that follows a head, and whether the peer waits for 100 to send it.
+    fn content(&self, request: &Request<'_>, now: &Now) -> (Content, bool) {
         let decoder = ContentDecoder::new(request.framing, self.limits.chunk_overhead_bytes_max);
-        let content = Content::new(decoder, &self.limits, now);
         // Whatever it is: what is not 100-continue was refused with the head.
         let asked = request.expectation != Expectation::Nothing;
+        (Content::new(decoder, &self.limits, now), asked)
+    }
+
+    #[inline]
+    fn act_behind(
+        &mut self,
+        exchange: Exchange,
+        action: Action<'_>,
+        content: Content,
+        asked: bool,
+        now: &Now,
+        output: &mut Output,
+    ) -> Step {
         match action {
             Action::Upload(intent) => self.begin_upload(exchange, content, intent, asked, now, output),
             // RFC 9110 §10.1.1: a refusal stands in place of 100. Whether the content still comes
@@ -102,6 +158,7 @@ impl Connection {
                 self.state = State::Delete { exchange };
                 Break(Want::Run(Operation::Delete(path, condition)))
             }
+            Action::Options(path) => self.reply(exchange, &route::options(path.as_ref()), now, output),
         }
     }
 }

@@ -69,6 +69,11 @@ impl Connection {
                 State::Stage { exchange, content, .. } | State::Write { exchange, content, .. },
                 Outcome::Failed(error),
             ) => self.upload_failed(exchange, content, &error, now, output),
+            // Whoever looked at the credentials broke down.
+            (State::Verify(unverified), Outcome::Failed(error)) => {
+                let reply = reply::failure(error.kind, Purpose::Read);
+                Break(self.reply_and_close(unverified.exchange, &reply, now, output))
+            }
             (state, outcome) => {
                 debug_assert!(false, "{outcome:?} in {state:?}");
                 Break(Want::Close { linger: false })

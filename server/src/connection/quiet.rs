@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Connection, State, Unread};
+use crate::api::rights::Rights;
 use crate::clock::Instant;
 use crate::http::head::HeadReader;
 use crate::limits::Limits;
@@ -12,6 +13,7 @@ use crate::seeded::bug;
 #[derive(Debug)]
 pub struct Quiet {
     limits: Arc<Limits>,
+    rights: Option<Arc<Rights>>,
     since: Instant,
     requests_left: u64,
 }
@@ -25,18 +27,18 @@ impl Connection {
 
     /// The same connection in less room; only where [`Connection::is_quiet`].
     pub fn into_quiet(self) -> Quiet {
-        let Connection { limits, state, requests_left, .. } = self;
+        let Connection { limits, rights, state, requests_left, .. } = self;
         let since = if let State::Head { since, .. } = state { since } else { Instant::default() };
-        Quiet { limits, since, requests_left }
+        Quiet { limits, rights, since, requests_left }
     }
 }
 
 impl Quiet {
     /// The connection again.
     pub fn wake(self) -> Connection {
-        let Quiet { limits, since, requests_left } = self;
+        let Quiet { limits, rights, since, requests_left } = self;
         let state = State::Head { reader: HeadReader::default(), since, begun: None };
-        Connection { limits, state, unread: Unread::default(), requests_left }
+        Connection { limits, rights, state, unread: Unread::default(), requests_left }
     }
 
     /// See [`Connection::deadline`].
@@ -64,12 +66,13 @@ mod tests {
     #[test]
     fn rest_changes_nothing() {
         let limits = Arc::new(Limits { requests_per_connection_max: 3, ..Limits::default() });
-        let stream = b"\r\nGET /echo/a HTTP/1.1\r\nHost: h\r\n\r\n".repeat(4);
+        let rights = Some(Arc::new(Rights { read_only: true, ..Rights::default() }));
+        let stream = b"\r\nDELETE /files/a HTTP/1.1\r\nHost: h\r\n\r\n".repeat(4);
         let mut rests = 0;
         for cut in 0..=stream.len() {
             let answers = [false, true].map(|rest| {
                 let now = Now::new(Instant::from_nanoseconds(5), 0);
-                let mut connection = Connection::new(Arc::clone(&limits), &now);
+                let mut connection = Connection::new(Arc::clone(&limits), &now).under(rights.clone());
                 let mut output = Output::default();
                 let mut wants = Vec::new();
                 for part in [&stream[..cut], &stream[cut..]] {
@@ -88,6 +91,8 @@ mod tests {
                 (wants, output.bytes)
             });
             assert_eq!(answers[0], answers[1], "cut at {cut}");
+            // What may not be done may not be done behind a rest.
+            assert!(answers.iter().all(|(wants, _)| wants.iter().all(|want| !matches!(want, Want::Run(_)))));
         }
         assert!(rests > stream.len(), "{rests}");
     }

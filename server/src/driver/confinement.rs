@@ -17,8 +17,9 @@ const NEWEST: ABI = ABI::V6;
 /// What the process will still need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// The directory that is served: all that the store does, below it.
-    pub served: PathBuf,
+    /// The directory that is served, and the server's own in it, wherever others may move that: all that the
+    /// store does.
+    pub served: Vec<PathBuf>,
     /// Directories below which files are read again.
     pub read: Vec<PathBuf>,
     /// Directories in which files are removed at the end.
@@ -87,8 +88,8 @@ fn restrict(reach: &Reach) -> Result<LandlockStatus, RulesetError> {
     let read = BitFlags::from(AccessFs::ReadFile);
     // The look at a directory is for the lock on it.
     let cleared = make_bitflags!(AccessFs::{ ReadDir | RemoveFile });
-    let all = [(reach.served.as_path(), served)]
-        .into_iter()
+    let served = reach.served.iter().map(|path| (path.as_path(), served));
+    let all = served
         .chain(reach.read.iter().map(|path| (path.as_path(), read)))
         .chain(reach.cleared.iter().map(|path| (path.as_path(), cleared)));
     for (path, access) in all {
@@ -121,7 +122,8 @@ mod tests {
         }
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut reach = Reach { served: path("served"), read: Vec::new(), cleared: vec![path("cleared")] };
+        let mut reach =
+            Reach { served: vec![path("served")], read: Vec::new(), cleared: vec![path("cleared")] };
         reach.read_again(&path("read/file"));
         let before = File::open(path("outside/file")).unwrap();
         thread::scope(|scope| {

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::Access;
 use super::deadlines::Deadlines;
 use super::log::Lines;
 use super::network::{Accepted, Event, Network, Peer};
@@ -64,6 +65,8 @@ pub struct Parts<N, D: Directory, C> {
     pub addresses: Arc<AddressCounts>,
     /// The bounds.
     pub limits: Arc<Limits>,
+    /// Who may do what.
+    pub access: Access<D>,
     /// The access log.
     pub log: Lines,
     /// How long to wait for what is under way when the server ends.
@@ -127,6 +130,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             connections,
             addresses,
             limits,
+            access,
             log,
             grace,
             event_loop,
@@ -136,6 +140,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             network,
             store,
             queue,
+            access,
             limits,
             log,
             event_loop,
@@ -408,7 +413,9 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         let counted = self.try_count(peer.ip());
         let handshaking = self.common.network.layer(&socket).handshaking;
         let (connection, occasion) = if counted {
-            (Connection::new(limits, &self.common.now), Occasion::Turn)
+            let connection =
+                Connection::new(limits, &self.common.now).under(self.common.access.rights.clone());
+            (connection, Occasion::Turn)
         } else if self.refused < REFUSED_MAX && !handshaking {
             self.refused += 1;
             let (connection, want) = Connection::refused(limits, &self.common.now, &mut self.common.output);

@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use super::access::Verification;
 use super::slots::Token;
+use crate::api::rights::Verdict;
 use crate::shared::queue::Queue;
 use crate::store::directory::Directory;
 use crate::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
@@ -26,7 +28,6 @@ pub struct Job<D: Directory> {
 }
 
 /// What there is to do.
-#[derive(Debug)]
 pub enum Task {
     /// An operation of the store.
     Run(Operation),
@@ -34,6 +35,8 @@ pub enum Task {
     Read(Range<u64>),
     /// Read this range of the file that is held so that the kernel has it in memory.
     Warm(Range<u64>),
+    /// Look at credentials.
+    Verify(Box<Verification>),
     /// Let go of what is held. Nobody waits for it.
     Discard,
 }
@@ -57,6 +60,8 @@ pub enum Finished {
     Read(io::Result<Vec<u8>>),
     /// Of [`Task::Warm`]; a file that ends within the range is no error.
     Warm(io::Result<()>),
+    /// Of [`Task::Verify`].
+    Verified(Verdict),
 }
 
 /// Does one job. A panic becomes a failure of that job alone.
@@ -71,6 +76,7 @@ pub fn carry_out<D: Directory>(store: &Store<D>, job: Job<D>) -> Option<Done<D>>
         Task::Run(operation) => Finished::Outcome(store.run(operation, &mut held)),
         Task::Read(range) => Finished::Read(read(store, &held, range)),
         Task::Warm(range) => Finished::Warm(warm(store, &held, range)),
+        Task::Verify(verification) => Finished::Verified(verification.carry_out()),
         Task::Discard => Finished::Outcome(broken()),
     }));
     let result = result.unwrap_or_else(|_| {

@@ -1,7 +1,8 @@
 //! The threads of the server, from its start to its end: [`Server`].
 
-use std::fmt;
+use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -9,14 +10,17 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::certificate::{Certificate, CertificateError, CertificateFiles};
+use super::access::Access;
+use super::certificate::{Certificate, CertificateFiles};
 use super::confinement::{Confinement, Reach, confine};
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
-use super::listeners::{Endpoint, ListenError, Listeners, Wanted};
+use super::failure::{RunError, StartError};
+use super::listeners::{Endpoint, Listeners, Wanted};
 use super::log::{Lines, Log};
 use super::network::SystemNetwork;
 use super::pool::{self, Job};
 use super::socket_file::SocketFile;
+use crate::api::rights::Rights;
 use crate::clock::SystemClock;
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
@@ -24,12 +28,13 @@ use crate::shared::counters::BoundedCount;
 use crate::shared::kept::Kept;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
-use crate::store::base_directory::{BaseDirectory, OpenError, OpenFile};
-use crate::store::operation::{StoreError, StoreErrorKind};
+use crate::store::base_directory::{BaseDirectory, OpenFile};
+use crate::store::path::RESERVED_NAME;
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
 use crate::sys::signal::{Signal, Signals, ignore_file_size_signal};
+use crate::users::Users;
 
 /// How long the end waits for lines of the log that nobody reads.
 const LOG_TIME_MAX: Duration = Duration::from_secs(1);
@@ -44,7 +49,7 @@ const KEPT_TICK: Duration = Duration::from_millis(100);
 const KEPT_TICKS: usize = 40;
 
 /// What a server is to be.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// The directory that is served; made if missing.
     pub base_directory: PathBuf,
@@ -66,6 +71,10 @@ pub struct Options {
     pub follow_symlinks: bool,
     /// Whether to give up what is not needed, as far as the kernel can do it.
     pub confined: bool,
+    /// Who may do what; without any, everybody everything.
+    pub rights: Option<Rights>,
+    /// Who can say who it is.
+    pub users: Option<Users>,
     /// The bounds.
     pub limits: Limits,
 }
@@ -77,6 +86,7 @@ pub struct Server {
     store: Arc<Store<BaseDirectory>>,
     kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
+    verifications: Arc<Queue<Job<BaseDirectory>>>,
     posts: Arc<[Post]>,
     event_loops: Vec<JoinHandle<io::Result<()>>>,
     workers: Vec<JoinHandle<()>>,
@@ -103,7 +113,9 @@ impl Server {
         let own = own_descriptors(event_loops, endpoints.len(), workers);
         let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
-        let mut reach = Reach { served: options.base_directory.clone(), ..Reach::default() };
+        let base = &options.base_directory;
+        let served = vec![base.clone(), base.join(OsStr::from_bytes(RESERVED_NAME))];
+        let mut reach = Reach { served, ..Reach::default() };
         reach.cleared.extend(files.iter().map(SocketFile::directory));
         if let Some(certificate) = &certificate {
             certificate.files().iter().for_each(|file| reach.read_again(file));
@@ -138,7 +150,11 @@ impl Server {
                 post.post(Message::Done(done));
             }
         };
-        let workers = pool::start(workers, &store, &queue, deliver).map_err(&thread)?;
+        let mut workers = pool::start(workers, &store, &queue, deliver.clone()).map_err(&thread)?;
+        let (access, verifiers) =
+            Access::start(options.rights, options.users, &store, deliver).map_err(&thread)?;
+        workers.extend(verifiers);
+        let verifications = Arc::clone(&access.queue);
         let connections = Arc::new(BoundedCount::new(limits.connections_max));
         let addresses = Arc::new(AddressCounts::new(limits.connections_per_address_max));
         let origin = SystemClock::origin();
@@ -155,6 +171,7 @@ impl Server {
                     connections: Arc::clone(&connections),
                     addresses: Arc::clone(&addresses),
                     limits: Arc::clone(&limits),
+                    access: access.clone(),
                     log: log.as_ref().map_or_else(Lines::none, Log::lines),
                     grace: options.grace,
                     event_loop,
@@ -178,7 +195,18 @@ impl Server {
             .map_err(&thread)?;
         // That there is no service manager, or none that listens, is no reason not to serve.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Server { endpoints, confinement, store, kept, queue, posts, event_loops, workers, log })
+        Ok(Server {
+            endpoints,
+            confinement,
+            store,
+            kept,
+            queue,
+            verifications,
+            posts,
+            event_loops,
+            workers,
+            log,
+        })
     }
 
     /// Where it listens.
@@ -206,6 +234,8 @@ impl Server {
         }
         self.kept.close();
         self.queue.close();
+        self.verifications.close();
+        while self.verifications.pop().is_some() {}
         // The connections of what still waits are closed: nobody would hear of it.
         while let Some(job) = self.queue.pop() {
             self.store.discard(job.held);
@@ -368,90 +398,6 @@ fn bounded(mut limits: Limits, descriptors: u64, own: usize) -> Limits {
 
 fn system(call: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::System { call, source }
-}
-
-/// Why a server did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The certificate cannot be used.
-    Certificate(CertificateError),
-    /// A place cannot be listened on.
-    Listen(ListenError),
-    /// The base directory cannot be served.
-    BaseDirectory(OpenError),
-    /// What a server left there that died cannot be undone, or it does not keep what is promised.
-    Recovery(PathBuf, StoreError),
-    /// The system refused something that it should not.
-    System {
-        /// The call.
-        call: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Certificate(error) => error.fmt(formatter),
-            StartError::Listen(error) => error.fmt(formatter),
-            StartError::BaseDirectory(error) => error.fmt(formatter),
-            StartError::Recovery(path, error) if error.kind == StoreErrorKind::TimesCutShort => {
-                write!(
-                    formatter,
-                    "cannot serve {path:?}: its file system does not keep modification times exactly, \
-                     which tell versions of a file apart; name a directory on another one"
-                )
-            }
-            StartError::Recovery(path, error) => {
-                write!(
-                    formatter,
-                    "cannot serve {path:?}: what an earlier server left unfinished there cannot be undone: \
-                     {error}; look at the file system that it is on"
-                )
-            }
-            StartError::System { call, source } => write!(formatter, "cannot start: {call}: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StartError::Certificate(error) => Some(error),
-            StartError::Listen(error) => Some(error),
-            StartError::System { source, .. } => Some(source),
-            StartError::BaseDirectory(error) => Some(error),
-            StartError::Recovery(_, error) => Some(error),
-        }
-    }
-}
-
-/// Why a server ended, though no signal told it to.
-#[derive(Debug)]
-pub enum RunError {
-    /// An event loop could not go on.
-    EventLoop(io::Error),
-    /// A thread broke one of its own rules.
-    Panic,
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RunError::EventLoop(error) => write!(formatter, "an event loop could not go on: {error}"),
-            RunError::Panic => formatter.write_str("a thread panicked"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            RunError::EventLoop(error) => Some(error),
-            RunError::Panic => None,
-        }
-    }
 }
 
 #[cfg(test)]

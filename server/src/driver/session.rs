@@ -3,6 +3,7 @@
 mod common;
 mod receiving;
 mod sending;
+mod verifying;
 
 pub use common::{Common, RECEIVE_BYTES_MAX};
 
@@ -14,6 +15,7 @@ use super::pool::{Done, Finished, Task};
 use super::slots::Token;
 use crate::clock::Instant;
 use crate::connection::{Connection, Input, Quiet, Want};
+use crate::http::credentials::Credentials;
 use crate::pace::Pace;
 use crate::seeded::bug;
 use crate::store::Held;
@@ -69,6 +71,7 @@ pub struct Resting<S> {
 enum Duty {
     Receive,
     Run(Operation),
+    Verify(Credentials),
     AwaitOutcome,
     Send,
     /// Put bytes of the file that is held behind the output.
@@ -295,6 +298,7 @@ impl<S, D: Directory> Session<S, D> {
                 }
                 Duty::Receive => self.receive(token, common)?,
                 Duty::Run(_) => self.run(token, common)?,
+                Duty::Verify(_) => self.verify(token, common)?,
                 Duty::Send => {
                     self.send_output(token, common, false)?;
                     self.tell_sent(token, common)?;
@@ -329,6 +333,7 @@ impl<S, D: Directory> Session<S, D> {
         self.duty = match want {
             Want::Receive => Duty::Receive,
             Want::Run(operation) => Duty::Run(operation),
+            Want::Verify(credentials) => Duty::Verify(credentials),
             Want::Send => Duty::Send,
             Want::SendFile(range) => Self::file_duty(range),
             Want::Close { linger } => Duty::Close { linger },
@@ -380,6 +385,7 @@ impl<S, D: Directory> Session<S, D> {
         self.held = done.held;
         match (done.result, &self.duty) {
             (Finished::Outcome(outcome), Duty::AwaitOutcome) => self.tell_outcome(token, outcome, common),
+            (Finished::Verified(verdict), Duty::AwaitOutcome) => self.tell_verdict(token, verdict, common),
             (Finished::Read(Ok(bytes)), Duty::AwaitFile { range, .. }) => {
                 let range = range.clone();
                 self.take_piece(range, &bytes, common)

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use files::OpenFile;
 
+use super::access::Access;
 use super::event_loop::{EventLoop, Message, Parts, Turn};
 use super::log::Lines;
 use super::network::{Accepted, Event, Network};
@@ -109,6 +110,7 @@ impl Simulation {
             connections: Arc::new(BoundedCount::new(limits.connections_max)),
             addresses: Arc::new(AddressCounts::new(limits.connections_per_address_max)),
             limits: Arc::new(limits),
+            access: Access::default(),
             log: Lines::none(),
             grace: Duration::from_secs(10),
             event_loop: 0,

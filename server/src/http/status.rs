@@ -34,6 +34,8 @@ impl Status {
     pub const NOT_MODIFIED: Status = Status(304, "304 Not Modified");
     /// RFC 9110 §15.5.1.
     pub const BAD_REQUEST: Status = Status(400, "400 Bad Request");
+    /// RFC 9110 §15.5.2.
+    pub const UNAUTHORIZED: Status = Status(401, "401 Unauthorized");
     /// RFC 9110 §15.5.4.
     pub const FORBIDDEN: Status = Status(403, "403 Forbidden");
     /// RFC 9110 §15.5.5.
@@ -56,6 +58,8 @@ impl Status {
     pub const EXPECTATION_FAILED: Status = Status(417, "417 Expectation Failed");
     /// RFC 9110 §15.5.20.
     pub const MISDIRECTED_REQUEST: Status = Status(421, "421 Misdirected Request");
+    /// RFC 6585 §4.
+    pub const TOO_MANY_REQUESTS: Status = Status(429, "429 Too Many Requests");
     /// RFC 6585 §5.
     pub const REQUEST_HEADER_FIELDS_TOO_LARGE: Status = Status(431, "431 Request Header Fields Too Large");
     /// RFC 9110 §15.6.1.

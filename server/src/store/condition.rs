@@ -19,6 +19,17 @@ pub struct Condition {
     /// It is so many bytes long, for which nothing there counts as none; looked at last, and by
     /// whoever appends only.
     pub length: Option<u64>,
+    /// Whether it is there, for whoever may do no more; looked at first, and by uploads only.
+    pub only: Option<Only>,
+}
+
+/// All that an upload may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// Make a file where nothing is.
+    New,
+    /// Change a file that is there.
+    Existing,
 }
 
 /// A choice of versions.
@@ -53,7 +64,16 @@ pub enum Verdict {
 }
 
 impl Condition {
-    /// Judges what is there, in the order of RFC 9110 §13.2.2; `length` apart.
+    /// Whether an upload is permitted, with or without a file there.
+    pub fn permits(&self, there: bool) -> bool {
+        match self.only {
+            None => true,
+            Some(Only::New) => !there,
+            Some(Only::Existing) => there,
+        }
+    }
+
+    /// Judges what is there, in the order of RFC 9110 §13.2.2; `length` and `only` apart.
     pub fn judge(&self, there: There, reads: bool) -> Verdict {
         let modified = match there {
             There::File(version) => Some(version.modified_seconds()),

@@ -101,6 +101,8 @@ pub enum StoreErrorKind {
     IsBaseDirectory,
     /// A symbolic link, FIFO, socket or device is there or on the way.
     NotRegular,
+    /// Whoever asks may not do this with what is there, or not where nothing is.
+    NotPermitted,
     /// The operating system refuses: permissions, a read-only file system, a path that leaves the tree.
     Denied,
     /// The operating system takes no path or name of this length.

@@ -403,6 +403,9 @@ fn attempt_failed(call: &'static str, error: io::Error) -> Result<Attempt, Store
 /// Refuses an upload whose condition does not fit what is there.
 pub(super) fn demand(intent: &Intent, there: Option<Version>) -> Result<(), StoreError> {
     let Some(condition) = &intent.condition else { return Ok(()) };
+    if !condition.permits(there.is_some()) {
+        return Err(StoreError::refused(StoreErrorKind::NotPermitted));
+    }
     if condition.judge(there.map_or(There::Nothing, There::File), false) != Verdict::Holds {
         return Err(StoreError::refused(StoreErrorKind::ConditionFails));
     }

@@ -283,7 +283,8 @@ fn connections_beyond_the_bound_are_told_so() {
 #[test]
 fn a_quiet_connection_takes_few_bytes() {
     let bytes = size_of::<Place<Transport, BaseDirectory>>();
-    assert!(bytes <= 80, "{bytes} bytes");
+    // Eight of them are its rights: kept with it, none can be lost by a rest.
+    assert!(bytes <= 88, "{bytes} bytes");
 }
 
 #[test]

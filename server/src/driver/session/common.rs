@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Now;
 use crate::connection::Output;
+use crate::driver::access::Access;
 use crate::driver::log::Lines;
 use crate::driver::pool::{Job, Task};
 use crate::driver::slots::Token;
@@ -23,6 +24,8 @@ pub struct Common<N, D: Directory> {
     pub store: Arc<Store<D>>,
     /// The way to the pool.
     pub queue: Arc<Queue<Job<D>>>,
+    /// Who may do what.
+    pub access: Access<D>,
     /// The bounds.
     pub limits: Arc<Limits>,
     /// The access log.
