@@ -21,8 +21,7 @@ impl<S, D: Directory> Session<S, D> {
         let Duty::Verify(credentials) = std::mem::replace(&mut self.duty, Duty::AwaitOutcome) else {
             return Break(Next::Close);
         };
-        let address = self.peer.ip();
-        let now = seconds(common.now.instant);
+        let (address, now) = (self.peer.ip(), seconds(common.now.instant));
         let Some(users) = common.access.users.clone() else {
             return self.tell_verdict(token, Verdict::Unknown, common);
         };
