@@ -26,3 +26,31 @@ impl Connection {
         Memory { unread: self.unread.memory_bytes(), content, unsent: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::{Instant, Now};
+    use crate::connection::{Input, Output, Want};
+    use crate::limits::Limits;
+
+    #[test]
+    fn what_was_received_and_not_passed_on_is_counted() {
+        let now = Now::new(Instant::from_nanoseconds(5), 0);
+        let mut connection = Connection::new(Arc::new(Limits::default()), &now);
+        let owned = |connection: &Connection| {
+            let Memory { unread, content, unsent } = connection.memory();
+            (unread, content, unsent)
+        };
+        assert_eq!(owned(&connection), (0, 0, 0));
+        let head = b"PUT /files/a HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n";
+        let mut output = Output::default();
+        assert_eq!(connection.advance(Input::Bytes(head), &now, &mut output), Want::Receive);
+        assert!(owned(&connection).0 >= head.len() && owned(&connection).1 == 0);
+        let content = [&b"\r\n"[..], &[b'x'; 700]].concat();
+        assert_eq!(connection.advance(Input::Bytes(&content), &now, &mut output), Want::Receive);
+        assert!(owned(&connection).0 == 0 && owned(&connection).1 >= 700);
+    }
+}

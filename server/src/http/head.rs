@@ -203,6 +203,9 @@ mod tests {
         check(&field(98), Ok(Some(120)));
         check(&field(99), Err(Rejection::HeadTooLarge));
         check(&format!("GET / HTTP/1.1\r\nA:{:a<200}", ""), Err(Rejection::HeadTooLarge));
+        // A byte beyond the bound is not looked at, whatever it is.
+        check(&format!("GET / HTTP/1.1\r\nA:{:a<101}\n", ""), Err(Rejection::BareLineFeed));
+        check(&format!("GET / HTTP/1.1\r\nA:{:a<102}\n", ""), Err(Rejection::HeadTooLarge));
         check("GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\n\r\n", Ok(Some(30)));
         check("GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\nd:\r\n\r\n", Err(Rejection::TooManyFields));
     }

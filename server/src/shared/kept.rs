@@ -229,12 +229,26 @@ mod tests {
         assert_eq!(full.count(), room);
         full.sweep();
         assert_eq!(full.count(), room);
+        full.allow(2 * SHARDS);
+        full.sweep();
+        full.sweep();
+        (0..1000).for_each(|number| full.keep(number, &Arc::new("b")));
+        assert_eq!(full.count(), 2 * SHARDS);
         full.allow(0);
         full.forget(0);
         full.sweep();
         full.keep(0, &Arc::new("c"));
         full.sweep();
         assert_eq!(full.count(), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_replaced_also_where_there_is_no_more_room() {
+        let kept = kept(SHARDS);
+        for value in ["a", "b"] {
+            kept.keep(1, &Arc::new(value));
+            assert_eq!((found(&kept, 1), kept.count()), (Some(value), 1));
+        }
     }
 
     #[test]

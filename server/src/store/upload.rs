@@ -249,14 +249,13 @@ impl<D: Directory> Store<D> {
         }
         refuse_undone(&at.changing, version)?;
         let elsewhere = staged.entry.name()?.area != 0;
-        let (entry, file) = StagedEntry::new(&self.directory, elsewhere.then_some(at.parent.as_c_str()))?;
+        let (mut entry, file) = StagedEntry::new(&self.directory, elsewhere.then_some(at.parent.as_c_str()))?;
         copy_all(&*self.directory, old, version.length, (&file, 0))?;
         copy_all(&*self.directory, &staged.file, staged.length, (&file, version.length))?;
-        let length = version.length + staged.length;
-        let mut copy = Staged { entry, file, length, ready: None };
-        let version = self.make_ready(&mut copy)?;
+        let version = self.stamp_staged(&file)?;
+        self.sync_content(&file)?;
         let _alone = at.changing.alone();
-        self.publish_over((&mut copy.entry, version), folder, at.name)
+        self.publish_over((&mut entry, version), folder, at.name)
     }
 
     /// The file that is there and that the upload may change; an error where it is refused.

@@ -1,8 +1,9 @@
 //! What a server left that died: undone at the next start, and only that.
 
 use std::ffi::CStr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use super::faulty::{Fault, Faulty};
 use super::*;
 
 fn restart(base: &Path, durability: Durability) -> RealStore {
@@ -160,4 +161,35 @@ fn leftovers_are_known_by_their_names() {
     assert_eq!(record.undo, Some((3, before.modified)));
     let names = listing(&directory.path().join(".http_server"));
     assert!(names.iter().any(|name| name.starts_with("undo-")), "{names:?}");
+}
+
+/// Goal: what could not be undone is not served. Method: each call of a recovery fails once.
+#[test]
+fn a_recovery_that_fails_says_so_and_the_next_one_goes_on() {
+    let mut failed = 0;
+    for nth in 1.. {
+        let (directory, store) = store(Durability::Disk);
+        assert_eq!(upload(&store, Mode::Create, "a", "old"), "Created");
+        let before = version_of(&store, "a");
+        die_while_appending(store, b"half of");
+        fs::write(directory.path().join(".http_server/77"), "left").unwrap();
+        let faulty = Faulty::new(directory.path(), Fault::Error(libc::EIO), nth);
+        let store = Store::new(faulty, Durability::Disk);
+        let result = store.recover();
+        if !store.directory.struck() {
+            break;
+        }
+        failed += usize::from(result.is_err());
+        drop(store);
+        // Only that something of its own is left need not stop it.
+        assert!(result.is_err() || fs::read_to_string(directory.path().join("a")).unwrap() == "old");
+        let inode_and_time = |version: Version| (version.inode, version.modified);
+        let metadata = fs::metadata(directory.path().join("a")).unwrap();
+        let time = metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec();
+        assert!(result.is_err() || inode_and_time(before) == (metadata.ino(), time), "call {nth}");
+        let store = restart(directory.path(), Durability::Disk);
+        assert_eq!(tree(directory.path()), expected(&["a=old"]), "call {nth}");
+        assert_eq!(version_of(&store, "a"), before, "call {nth}");
+    }
+    assert!(failed >= 8, "{failed}");
 }
