@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod attempts;
 pub mod counters;
+pub mod current;
 pub mod kept;
 pub mod mailbox;
 pub mod path_locks;

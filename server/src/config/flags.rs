@@ -10,9 +10,10 @@ use clap_complete::Shell;
 use super::UsageError;
 use super::access::{Grant, access};
 use super::values::{
-    Bytes, COUNT_MAX, LISTING_ENTRIES_MAX, MEMORY_BYTES_MAX, SECONDS_MIN, Seconds, THREADS_MAX, bytes, count,
-    durability, endpoint, file_name, mode, seconds, threads,
+    Bytes, COUNT_MAX, LISTING_ENTRIES_MAX, MEMORY_BYTES_MAX, Place, SECONDS_MIN, Seconds, THREADS_MAX, bytes,
+    count, durability, file_name, mode, place, seconds, threads,
 };
+use http_server::driver::certificate::CertificateFiles;
 use http_server::driver::listeners::{Endpoint, Wanted};
 use http_server::driver::server::Options;
 use http_server::limits::{Directories, HEAD_FIELDS_CEILING, Limits};
@@ -48,12 +49,19 @@ pub(super) struct CommandLine {
     /// Listen here, too: 127.0.0.1:80, [::1]:80, [::]:80 for IPv6 and IPv4 (for IPv6 alone where another
     /// one takes that port of IPv4), unix:/run/server.socket. Can be said more than once, or several
     /// with commas between them; then the address of --bind and --port is listened on only where one of
-    /// these was said, too
-    #[arg(long, value_name = "PLACE", value_delimiter = ',', value_parser = endpoint)]
-    listen: Vec<Endpoint>,
+    /// these was said, too. With a certificate, TLS is spoken at addresses, but for http://127.0.0.1:80
+    #[arg(long, value_name = "PLACE", value_delimiter = ',', value_parser = place)]
+    listen: Vec<Place>,
     /// Permissions of the sockets of --listen unix:PATH, in octal; who may write may connect
     #[arg(long, value_name = "MODE", default_value = "660", value_parser = mode)]
     socket_mode: u32,
+    /// File with the certificate to speak TLS with, and those that lead from it to a known one, in PEM;
+    /// read again at SIGHUP
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// File with the private key of --tls-certificate, in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Event loops [default: one per CPU]
     #[arg(long, value_name = "COUNT", value_parser = threads())]
     threads: Option<usize>,
@@ -99,6 +107,11 @@ pub(super) struct CommandLine {
     /// Answer a directory with the file of this name in it, index.html for one, where there is one
     #[arg(long, value_name = "FILE_NAME", value_parser = file_name)]
     index: Option<String>,
+    /// Once started, give up all files but those below the base directory, and what else is not needed, by
+    /// the kernel's Landlock; the start line says how far that went
+    #[arg(long, value_name = "BOOL", default_value = "true", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    landlock: bool,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(subcommand)]
@@ -163,12 +176,37 @@ impl CommandLine {
         let (rights, users) =
             access(self.read_only, &self.allow, self.users.as_deref(), self.tokens.as_deref())?;
         let address = SocketAddr::new(self.bind, self.port);
-        let mut endpoints = self.listen;
+        let certificate = match (self.tls_certificate, self.tls_key) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(UsageError("--tls-certificate needs --tls-key beside it".to_owned()));
+            }
+            (None, Some(_)) => {
+                return Err(UsageError("--tls-key needs --tls-certificate beside it".to_owned()));
+            }
+        };
+        let secure = certificate.is_some();
+        let mut endpoints = Vec::new();
         if chosen("bind") || chosen("port") {
-            endpoints.insert(0, Endpoint::Address(address));
+            endpoints.push(Endpoint::Address { address, secure });
+        }
+        for place in self.listen {
+            endpoints.push(match place {
+                Place::Address(_, Some(true)) if !secure => {
+                    return Err(UsageError(format!(
+                        "--listen {place} needs --tls-certificate and --tls-key beside it"
+                    )));
+                }
+                Place::Address(address, chosen) => {
+                    Endpoint::Address { address, secure: chosen.unwrap_or(secure) }
+                }
+                Place::Path(path) => Endpoint::Path(path),
+            });
         }
         Ok(Options {
-            listen: Wanted { endpoints, otherwise: address, socket_mode: self.socket_mode },
+            listen: Wanted { endpoints, otherwise: address, secure, socket_mode: self.socket_mode },
+            certificate,
             event_loops: self
                 .threads
                 .unwrap_or_else(|| available_parallelism().map_or(1, usize::from).min(THREADS_MAX)),
@@ -177,6 +215,7 @@ impl CommandLine {
             quiet: self.quiet,
             durability: self.durability,
             follow_symlinks: self.follow_symlinks,
+            confined: self.landlock,
             rights,
             users,
             limits: Limits {

@@ -411,18 +411,22 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     fn admit(&mut self, socket: N::Socket, peer: Peer) {
         let limits = Arc::clone(&self.common.limits);
         let counted = self.try_count(peer.ip());
+        let handshaking = self.common.network.layer(&socket).handshaking;
         let (connection, occasion) = if counted {
             let connection =
                 Connection::new(limits, &self.common.now).under(self.common.access.rights.clone());
             (connection, Occasion::Turn)
-        } else if self.refused < REFUSED_MAX {
+        } else if self.refused < REFUSED_MAX && !handshaking {
             self.refused += 1;
             let (connection, want) = Connection::refused(limits, &self.common.now, &mut self.common.output);
             (connection, Occasion::Refused(want))
         } else {
             return;
         };
-        let session = Session::new(socket, peer, connection);
+        let mut session = Session::new(socket, peer, connection);
+        if handshaking {
+            session.limit_handshake(self.common.now.instant.after(self.common.limits.head_time_max));
+        }
         let Some(token) = self.sessions.insert(Place::new(session, counted)) else {
             self.common.output.clear();
             self.uncount(counted, peer.ip());

@@ -1,7 +1,8 @@
 //! The threads of the server, from its start to its end: [`Server`].
 
-use std::fmt;
+use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -10,8 +11,11 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::access::Access;
+use super::certificate::{Certificate, CertificateFiles};
+use super::confinement::{Confinement, Reach, confine};
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
-use super::listeners::{Endpoint, ListenError, Listeners, Wanted};
+use super::failure::{RunError, StartError};
+use super::listeners::{Endpoint, Listeners, Wanted};
 use super::log::{Lines, Log};
 use super::network::SystemNetwork;
 use super::pool::{self, Job};
@@ -24,8 +28,8 @@ use crate::shared::counters::BoundedCount;
 use crate::shared::kept::Kept;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
-use crate::store::base_directory::{BaseDirectory, OpenError, OpenFile};
-use crate::store::operation::{StoreError, StoreErrorKind};
+use crate::store::base_directory::{BaseDirectory, OpenFile};
+use crate::store::path::RESERVED_NAME;
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
@@ -51,6 +55,8 @@ pub struct Options {
     pub base_directory: PathBuf,
     /// Where to listen.
     pub listen: Wanted,
+    /// What TLS is spoken with, where it is.
+    pub certificate: Option<CertificateFiles>,
     /// Threads that wait for the network; at least one.
     pub event_loops: usize,
     /// Threads that wait for the disk; at least one.
@@ -63,6 +69,8 @@ pub struct Options {
     pub durability: Durability,
     /// Reads follow symbolic links that stay inside the base directory.
     pub follow_symlinks: bool,
+    /// Whether to give up what is not needed, as far as the kernel can do it.
+    pub confined: bool,
     /// Who may do what; without any, everybody everything.
     pub rights: Option<Rights>,
     /// Who can say who it is.
@@ -74,6 +82,7 @@ pub struct Options {
 /// A server that runs.
 pub struct Server {
     endpoints: Vec<Endpoint>,
+    confinement: Confinement,
     store: Arc<Store<BaseDirectory>>,
     kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
@@ -96,11 +105,23 @@ impl Server {
         ignore_file_size_signal();
         let descriptors = descriptors::raise_limit().map_err(system("setrlimit"))?;
         // Before the directory, where opening it would sweep away what another server is about.
-        let listeners = Listeners::open(&options.listen, event_loops).map_err(StartError::Listen)?;
-        let Listeners { endpoints, of_event_loops: listeners, files } = listeners;
+        let certificate =
+            options.certificate.map(Certificate::read).transpose().map_err(StartError::Certificate)?;
+        let current = certificate.as_ref().map(|certificate| Arc::clone(certificate.current()));
+        let listeners = Listeners::open(&options.listen, current, event_loops).map_err(StartError::Listen)?;
+        let Listeners { endpoints, of_event_loops: listeners, files, .. } = listeners;
         let own = own_descriptors(event_loops, endpoints.len(), workers);
         let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
+        let base = &options.base_directory;
+        let served = vec![base.clone(), base.join(OsStr::from_bytes(RESERVED_NAME))];
+        let mut reach = Reach { served, ..Reach::default() };
+        reach.cleared.extend(files.iter().map(SocketFile::directory));
+        if let Some(certificate) = &certificate {
+            certificate.files().iter().for_each(|file| reach.read_again(file));
+        }
+        // Behind everything that is opened once, before the first thread, and before anybody is served.
+        let confinement = if options.confined { confine(&reach) } else { Confinement::Off };
         let spare = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let spare = spare.saturating_sub(own);
         let (directory, kept) = directory.keep_open(kept_open(0, spare));
@@ -167,18 +188,35 @@ impl Server {
             .spawn(move || sweep(&to_sweep, &connections, spare))
             .map_err(&thread)?;
         let recipients = Arc::clone(&posts);
+        let mut lines = log.as_ref().map_or_else(Lines::none, Log::lines);
         thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || obey(&signals, &recipients, files))
+            .spawn(move || obey(&signals, &recipients, files, || reload(certificate.as_ref(), &mut lines)))
             .map_err(&thread)?;
         // That there is no service manager, or none that listens, is no reason not to serve.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Server { endpoints, store, kept, queue, verifications, posts, event_loops, workers, log })
+        Ok(Server {
+            endpoints,
+            confinement,
+            store,
+            kept,
+            queue,
+            verifications,
+            posts,
+            event_loops,
+            workers,
+            log,
+        })
     }
 
     /// Where it listens.
     pub fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// Whether it has given up what it does not need.
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     /// Waits until a signal has ended it.
@@ -273,7 +311,7 @@ fn run_event_loop(
 }
 
 /// The first signal to end lets the server finish what is under way, the second does not.
-fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>) {
+fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>, mut reload: impl FnMut()) {
     let mut files = Some(files);
     while let Ok(signal) = signals.wait() {
         match signal {
@@ -292,9 +330,16 @@ fn obey(signals: &Signals, posts: &[Post], files: Vec<SocketFile>) {
 }
 
 /// Reads again what may have changed.
-fn reload() {
+fn reload(certificate: Option<&Certificate>, lines: &mut Lines) {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+    }
+    if let Some(certificate) = certificate {
+        match certificate.read_again() {
+            Ok(()) => lines.noted("the certificate was read again"),
+            Err(error) => lines.noted(format_args!("the certificate stays as it is: {error}")),
+        }
+        lines.hand_over();
     }
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
@@ -353,86 +398,6 @@ fn bounded(mut limits: Limits, descriptors: u64, own: usize) -> Limits {
 
 fn system(call: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::System { call, source }
-}
-
-/// Why a server did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// A place cannot be listened on.
-    Listen(ListenError),
-    /// The base directory cannot be served.
-    BaseDirectory(OpenError),
-    /// What a server left there that died cannot be undone, or it does not keep what is promised.
-    Recovery(PathBuf, StoreError),
-    /// The system refused something that it should not.
-    System {
-        /// The call.
-        call: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen(error) => error.fmt(formatter),
-            StartError::BaseDirectory(error) => error.fmt(formatter),
-            StartError::Recovery(path, error) if error.kind == StoreErrorKind::TimesCutShort => {
-                write!(
-                    formatter,
-                    "cannot serve {path:?}: its file system does not keep modification times exactly, \
-                     which tell versions of a file apart; name a directory on another one"
-                )
-            }
-            StartError::Recovery(path, error) => {
-                write!(
-                    formatter,
-                    "cannot serve {path:?}: what an earlier server left unfinished there cannot be undone: \
-                     {error}; look at the file system that it is on"
-                )
-            }
-            StartError::System { call, source } => write!(formatter, "cannot start: {call}: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            StartError::Listen(error) => Some(error),
-            StartError::System { source, .. } => Some(source),
-            StartError::BaseDirectory(error) => Some(error),
-            StartError::Recovery(_, error) => Some(error),
-        }
-    }
-}
-
-/// Why a server ended, though no signal told it to.
-#[derive(Debug)]
-pub enum RunError {
-    /// An event loop could not go on.
-    EventLoop(io::Error),
-    /// A thread broke one of its own rules.
-    Panic,
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RunError::EventLoop(error) => write!(formatter, "an event loop could not go on: {error}"),
-            RunError::Panic => formatter.write_str("a thread panicked"),
-        }
-    }
-}
-
-impl std::error::Error for RunError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            RunError::EventLoop(error) => Some(error),
-            RunError::Panic => None,
-        }
-    }
 }
 
 #[cfg(test)]
