@@ -118,7 +118,7 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Threads, "pin_ignored_by_readers", "store/read.rs", "store::tests::threads::readers_see_whole_appends"),
     bug(Layer::Threads, "parents_made_beside_others", "store/upload.rs", "store::tests::threads::directories_are_heard_of_together_with_their_file"),
     bug(Layer::Threads, "directory_removed_beside_others", "store/remove.rs", "store::tests::threads::a_file_that_is_put_back_finds_its_directory"),
-    bug(Layer::EventLoop, "idle_time_is_endless", "connection.rs", "driver::event_loop::tests::a_quiet_connection_costs_nothing_until_its_time_is_up"),
+    bug(Layer::EventLoop, "idle_time_is_endless", "connection/quiet.rs", "driver::event_loop::tests::a_quiet_connection_costs_nothing_until_its_time_is_up"),
     bug(Layer::EventLoop, "drain_forgets_one", "driver/event_loop.rs", "driver::event_loop::tests::ending::a_drain_finishes_what_is_under_way_and_ends"),
     bug(Layer::EventLoop, "closed_connection_is_counted_on", "driver/event_loop.rs", "driver::event_loop::tests::connections_beyond_the_bound_are_told_so"),
     bug(Layer::EventLoop, "closed_connection_of_an_address_is_counted_on", "driver/event_loop.rs", "driver::event_loop::tests::connections_of_one_address_are_counted_until_they_close"),
