@@ -53,8 +53,9 @@ fn where_a_directory_is_nothing_writes() {
             row(&format!("{method} /files/{directory}"), "new", "409 keep", None);
             row(&format!("{method} /files/{directory}/"), "new", "409 keep", None);
         }
-        row(&format!("GET /files/{directory}"), "", "404 keep", None);
-        row(&format!("HEAD /files/{directory}/"), "", "404 keep", None);
+        row(&format!("GET /files/{directory}"), "", "301 keep", None);
+        row(&format!("GET /files/{directory}/"), "", "200 keep", None);
+        row(&format!("HEAD /files/{directory}/"), "", "200 keep", None);
     }
 }
 
@@ -78,7 +79,7 @@ fn the_base_directory_is_neither_written_nor_deleted() {
     for method in ["POST", "PUT", "PATCH"] {
         check(&server, request(&format!("{method} /files/"), "content"), "409 keep");
     }
-    check(&server, request("GET /files/", ""), "404 keep");
+    check(&server, request("GET /files/", ""), "200 keep");
     assert!(server.directory().is_dir());
 }
 

@@ -27,8 +27,8 @@ type Cells = BTreeMap<(Method, u16), u64>;
 
 /// Every cell that the contract has for these requests.
 const CELLS: &[(Method, &[u16])] = &[
-    (Method::Get, &[200, 206, 304, 400, 404, 412, 416]),
-    (Method::Head, &[200, 304, 400, 404, 412]),
+    (Method::Get, &[200, 206, 301, 304, 400, 404, 412, 416]),
+    (Method::Head, &[200, 301, 304, 400, 404, 412]),
     (Method::Post, &[201, 400, 409, 412]),
     (Method::Put, &[200, 201, 400, 409, 412]),
     (Method::Patch, &[200, 201, 400, 409, 412]),

@@ -127,6 +127,36 @@ fn a_drop_box_and_a_log_that_only_grows() {
     assert_eq!(fs::read_to_string(server.directory().join("logs/today")).unwrap(), "a\nb\n");
 }
 
+/// An index stands for its directory: each is for whom it is.
+#[test]
+fn listings_are_for_those_who_may_list() {
+    let server = start(
+        &["anonymous:list:/listed/", "anonymous:read:/read/", "user:ann:read,list:/"],
+        &["--index=index.html"],
+    );
+    for path in ["listed/index.html", "listed/file", "read/index.html", "read/without/file"] {
+        put(&server, path, "content");
+    }
+    for (path, anonymous, ann) in [
+        ("listed/", "<!DOCTYPE", "content"),
+        ("listed/?format=json", "{\"path\"", "{\"path\""),
+        ("listed/file", "401", "content"),
+        ("listed/missing/", "nothing is there", "nothing is there"),
+        ("read/", "content", "content"),
+        ("read/?format=json", "401", "{\"path\""),
+        ("read/without/", "nothing is there", "<!DOCTYPE"),
+        ("", "401", "<!DOCTYPE"),
+    ] {
+        for (fields, expected) in [("", anonymous), (ANN, ann)] {
+            let mut client = server.connect();
+            client.send(with(fields, &format!("GET /files/{path}"), ""));
+            let answer = client.answer("GET");
+            let begins = answer.text().starts_with(expected) && answer.status != 401;
+            assert!(begins || answer.status.to_string() == expected, "{path} {expected}: {answer:?}");
+        }
+    }
+}
+
 #[test]
 fn no_way_of_writing_a_path_leads_around_a_rule() {
     let server = start(&["anonymous:read:/open/", "user:ann:read:/private/"], &[]);

@@ -23,7 +23,18 @@ const FLOORS: &[(&str, &[&str])] = &[
         &["sys", "clock", "shared::kept", "store::directory", "store::path", "store::version"],
     ),
     ("store", &["shared", "sync"]),
-    ("api", &["http", "store::operation", "store::path", "store::condition", "store::version"]),
+    (
+        "api",
+        &[
+            "http",
+            "limits",
+            "store::operation",
+            "store::path",
+            "store::condition",
+            "store::listing",
+            "store::version",
+        ],
+    ),
     (
         "connection",
         &["http", "api", "store::operation", "store::path", "store::version", "clock", "limits", "pace"],
@@ -45,6 +56,7 @@ const PURE: &[&str] = &[
     "store::operation",
     "store::path",
     "store::condition",
+    "store::listing",
     "store::version",
 ];
 

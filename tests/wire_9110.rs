@@ -124,6 +124,8 @@ const FAILURES: &[(StoreErrorKind, u16, u16, u16)] = &[
     (StoreErrorKind::ParentIsFile, 404, 409, 404),
     (StoreErrorKind::FileExists, 409, 409, 409),
     (StoreErrorKind::IsDirectory, 404, 409, 409),
+    (StoreErrorKind::NoSuchPlace, 400, 400, 400),
+    (StoreErrorKind::TooManyToSort, 409, 409, 409),
     (StoreErrorKind::DirectoryNotEmpty, 409, 409, 409),
     (StoreErrorKind::IsBaseDirectory, 403, 403, 403),
     (StoreErrorKind::NotRegular, 403, 403, 403),

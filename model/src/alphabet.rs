@@ -59,13 +59,20 @@ impl Request {
         Request { terms: Terms { range: None, ..self.terms.clone() }, ..self.clone() }
     }
 
+    /// Whether it asks for a listing, if a directory is there.
+    pub fn lists(&self) -> bool {
+        let reads = matches!(self.method, Method::Get | Method::Head);
+        reads && (self.path.is_empty() || self.path.ends_with('/'))
+    }
+
     /// As HTTP/1.1 has it, with the tags that `tag` has for versions.
     pub fn on_the_wire(&self, tag: impl Fn(u64) -> String) -> Vec<u8> {
         let length =
             self.content.map_or(String::new(), |content| format!("Content-Length: {}\r\n", content.length));
         let fields = self.terms.fields(tag);
         let (method, path) = (self.method.name(), &self.path);
-        let head = format!("{method} /files/{path} HTTP/1.1\r\nHost: h\r\n{length}{fields}\r\n");
+        let accept = if self.lists() { "Accept: application/json\r\n" } else { "" };
+        let head = format!("{method} /files/{path} HTTP/1.1\r\nHost: h\r\n{length}{accept}{fields}\r\n");
         [head.into_bytes(), self.content_bytes()].concat()
     }
 }

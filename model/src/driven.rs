@@ -6,14 +6,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use http_server::store::condition::{Condition, Versions};
+use http_server::store::condition::{Condition, There, Verdict, Versions};
 use http_server::store::directory::Directory;
+use http_server::store::listing::{Order, Place, View};
 use http_server::store::operation::{Intent, Mode, Operation, Outcome, StoreErrorKind};
 use http_server::store::path::FilePath;
 use http_server::store::version::Version;
 use http_server::store::{Held, Store};
 
 use crate::alphabet::Request;
+use crate::listed;
 use crate::reference::{self, Answer, Date, Method, Node, Reference};
 use crate::simulated::Tree;
 
@@ -55,6 +57,10 @@ impl Judge {
         self.versions
             .learn(answer.version, outcome.version)
             .map_err(|error| format!("{request}: {error}"))?;
+        if request.lists() && answer.status == 200 {
+            listed::check_store(store, &self.reference, &mut self.versions, &request.path)
+                .map_err(|error| format!("{request}: {error}"))?;
+        }
         Ok(answer.status)
     }
 
@@ -189,6 +195,7 @@ pub fn perform<D: Directory>(
     };
     let mut held = Held::Nothing;
     let mut outcome = Outcome::Staged;
+    let on_directory = condition.judge(There::Directory, true);
     for operation in operations(request, path, condition, style) {
         // As an event loop does: without waiting first, and with waiting only then.
         outcome = match store.run_cached(operation, &mut held) {
@@ -205,6 +212,13 @@ pub fn perform<D: Directory>(
         Outcome::Created(version) => (201, Some(version), None),
         Outcome::NotModified(version) => (304, Some(version), None),
         Outcome::Deleted => (200, None, None),
+        Outcome::Directory(_) => (301, None, None),
+        // It has no version that could change between its listing and this.
+        Outcome::Listed(_) => match on_directory {
+            Verdict::Holds => (200, None, None),
+            Verdict::Fails => (412, None, None),
+            Verdict::NotModified => (304, None, None),
+        },
         Outcome::Staged | Outcome::Written(_) => return Err(format!("{request}: no end")),
         Outcome::Failed(error) => {
             let length = match error.kind {
@@ -224,6 +238,11 @@ pub fn perform<D: Directory>(
 
 /// What a connection asks of the store for a request.
 fn operations(request: &Request, path: FilePath, condition: Condition, style: Style) -> Vec<Operation> {
+    if request.lists() {
+        let (order, descending, after) = (Order::Name, false, Place::Beginning);
+        let view = View { order, descending, after, entries_max: 1000, sorted_max: 1000 };
+        return vec![Operation::List(path, Box::new(view))];
+    }
     let condition = (condition != Condition::default()).then(|| Box::new(condition));
     let mode = match request.method {
         Method::Post => Mode::Create,

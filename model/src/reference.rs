@@ -1,25 +1,25 @@
 //! The specification: what a tree of files does, with nothing that can fail, wait or run twice at
 //! once. It imports std only and shares no code with what it judges.
-//!
 //! Each function is a row of the contract's table for `/files/{path}`. Links, FIFOs, sockets and
-//! devices do not exist here, nor do listings: a directory has no content to read, and is answered
-//! 404. A version is a number that is given once; whoever compares maps it to an entity tag. There
-//! is no clock: of dates it is only known whether they are before all that was written, or after.
+//! devices do not exist here. A version is a number that is given once; whoever compares maps it to an
+//! entity tag. There is no clock: of dates it is only known whether they are before all that was
+//! written, or after.
+#![expect(missing_docs, reason = "fields and variants are named for what they are")]
 
 use std::collections::BTreeMap;
 
 /// A path as a sequence of names; the empty one is the base directory.
 pub type Names = Vec<Vec<u8>>;
 
+/// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "what is at a path")]
 pub enum Node {
     Directory,
     File(File),
 }
 
+/// Its bytes, and a number that no other content of any path ever has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "its bytes, and a number that no other content of any path ever has")]
 pub struct File {
     pub content: Vec<u8>,
     pub version: u64,
@@ -27,7 +27,6 @@ pub struct File {
 
 /// What can be asked of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is its own name")]
 pub enum Method {
     Get,
     Head,
@@ -39,7 +38,6 @@ pub enum Method {
 
 /// On what terms it is asked: the fields of the request that depend on what is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is its own name")]
 pub struct Terms {
     pub if_match: Option<Versions>,
     pub if_none_match: Option<Versions>,
@@ -51,15 +49,15 @@ pub struct Terms {
     pub if_range: Option<u64>,
 }
 
+/// What a condition names: `*`, or these.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "what a condition names: `*`, or these")]
 pub enum Versions {
     Any,
     Of(Vec<u64>),
 }
 
+/// Before everything that was ever written, or after all that will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "before everything that was ever written, or after all that will be")]
 pub enum Date {
     Past,
     Future,
@@ -68,7 +66,6 @@ pub enum Date {
 /// What a client gets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Answer {
-    /// The status code.
     pub status: u16,
     /// The content that was read, with status 200 or 206 to `Get` and `Head`.
     pub read: Option<Vec<u8>>,
@@ -90,6 +87,10 @@ impl Reference {
     pub fn tree(&self) -> &BTreeMap<Names, Node> {
         &self.tree
     }
+    /// The entries of a directory, which its listing has, each by its path.
+    pub fn entries<'a>(&'a self, names: &'a Names) -> impl Iterator<Item = (&'a Names, &'a Node)> {
+        self.tree.iter().filter(|(path, _)| path.len() == names.len() + 1 && path.starts_with(names))
+    }
 
     /// Answers one request; `encoded` is what follows `/files/` in the path of its target.
     pub fn request(&mut self, method: Method, encoded: &str, content: &[u8], terms: &Terms) -> Answer {
@@ -102,7 +103,11 @@ impl Reference {
     }
 
     fn read(&self, method: Method, names: &Names, slash: bool, terms: &Terms) -> Answer {
-        let Some(Node::File(file)) = self.node(names).filter(|_| !slash) else { return status(404) };
+        let file = match self.node(names) {
+            Some(Node::File(file)) if !slash => file,
+            Some(Node::Directory) => return status(if slash { on_directory(terms) } else { 301 }),
+            _ => return status(404),
+        };
         let about = |status| Answer { version: Some(file.version), ..self::status(status) };
         // RFC 9110 §13.2.2, in its order.
         match (&terms.if_none_match, terms.if_modified_since) {
@@ -130,11 +135,9 @@ impl Reference {
     }
 
     fn write(&mut self, method: Method, names: &Names, slash: bool, content: &[u8], terms: &Terms) -> Answer {
-        // A file has to be named, below directories that are there or can be made.
-        if slash || names.is_empty() || self.below_a_file(names) {
-            return status(409);
-        }
         let there = match self.node(names) {
+            // A file has to be named, below directories that are there or can be made.
+            _ if slash || self.below_a_file(names) => return status(409),
             Some(Node::Directory) => return status(409),
             Some(Node::File(file)) => Some(file),
             None => None,
@@ -171,12 +174,9 @@ impl Reference {
             _ if self.below_a_file(names) => return status(404),
             Some(Node::File(file)) if !slash && !allowed(terms, Some(file)) => return status(412),
             Some(Node::File(_)) if !slash => {}
-            // A directory has no version, but it is there.
-            Some(Node::Directory) => match (&terms.if_match, &terms.if_none_match) {
-                (Some(Versions::Of(_)), _) | (_, Some(Versions::Any)) => return status(412),
-                _ if has_entries => return status(409),
-                _ => {}
-            },
+            Some(Node::Directory) if on_directory(terms) != 200 => return status(412),
+            Some(Node::Directory) if has_entries => return status(409),
+            Some(Node::Directory) => {}
             Some(Node::File(_)) | None => return status(if terms.if_match.is_some() { 412 } else { 404 }),
         }
         self.tree.remove(names);
@@ -194,6 +194,15 @@ impl Reference {
 
 fn status(status: u16) -> Answer {
     Answer { status, read: None, version: None, length: None }
+}
+
+/// What conditions come to for whoever reads a directory, which has no version, but is there.
+fn on_directory(terms: &Terms) -> u16 {
+    match (&terms.if_match, &terms.if_none_match) {
+        (Some(Versions::Of(_)), _) => 412,
+        (_, Some(Versions::Any)) => 304,
+        _ => 200,
+    }
 }
 
 /// Whether a change of what is there may go on.
@@ -219,30 +228,21 @@ fn includes(versions: &Versions, there: Option<&File>) -> bool {
     }
 }
 
-/// The names of a path, and whether it ends in a slash; nothing where the contract refuses it.
-fn decode(encoded: &str) -> Option<(Names, bool)> {
-    if encoded.is_empty() {
-        return Some((Names::new(), true));
-    }
-    let slash = encoded.ends_with('/');
-    let names: Option<Names> =
-        encoded.strip_suffix('/').unwrap_or(encoded).split('/').map(decode_name).collect();
-    let names = names?;
-    let bytes = names.iter().map(|name| name.len() + 1).sum::<usize>() - 1;
-    (names.len() <= 256 && bytes <= 4095).then_some((names, slash))
+/// Its names, and whether it ends in a slash; nothing where the contract refuses it.
+pub fn decode(encoded: &str) -> Option<(Names, bool)> {
+    let inner = encoded.strip_suffix('/').unwrap_or(encoded);
+    let segments = inner.split('/').filter(|_| !encoded.is_empty());
+    let names = segments.map(decode_name).collect::<Option<Names>>()?;
+    let bytes = names.iter().map(|name| name.len() + 1).sum::<usize>();
+    (names.len() <= 256 && bytes <= 4096).then_some((names, encoded.is_empty() || encoded.ends_with('/')))
 }
 
 fn decode_name(encoded: &str) -> Option<Vec<u8>> {
     let mut name = Vec::new();
     let mut bytes = encoded.bytes();
     while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let (high, low) = (bytes.next()?, bytes.next()?);
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            name.push(u8::try_from(digit(high)? * 16 + digit(low)?).ok()?);
-        } else {
-            name.push(byte);
-        }
+        let mut digit = || char::from(bytes.next()?).to_digit(16);
+        name.push(if byte == b'%' { u8::try_from(digit()? * 16 + digit()?).ok()? } else { byte });
     }
     let reserved = [&b""[..], b".", b"..", b".http_server"].contains(&&name[..]);
     let possible = name.len() <= 255 && !name.contains(&0) && !name.contains(&b'/');

@@ -2,6 +2,7 @@
 //! operation goes by the name of its path.
 
 use http_server::store::condition::{Condition, There, Verdict};
+use http_server::store::listing::{Listed, Listing};
 use http_server::store::operation::{Intent, Mode, Operation, Outcome, StoreError, StoreErrorKind};
 use http_server::store::path::FilePath;
 use http_server::store::version::Version;
@@ -28,6 +29,7 @@ impl Files for Scripted {
     fn run(&mut self, operation: Operation) -> Outcome {
         match operation {
             Operation::Open(path, condition) => self.open(&path, condition.as_deref()),
+            Operation::List(path, _) => decide(&path, None).map_or_else(listed, failed),
             Operation::Delete(path, condition) => {
                 decide(&path, condition.as_deref()).map_or(Outcome::Deleted, failed)
             }
@@ -75,6 +77,13 @@ impl Scripted {
         self.content = (0..length).map(|number| b'a' + (number % 26) as u8).collect();
         Outcome::Opened(version(length))
     }
+}
+
+/// A directory with a file and a directory in it.
+fn listed() -> Outcome {
+    let file = Listed { name: b"file".to_vec(), file: Some(version(FILE_BYTES)) };
+    let entries = vec![file, Listed { name: b"folder".to_vec(), file: None }];
+    Outcome::Listed(Box::new(Listing { entries, sorted: true, next: None }))
 }
 
 /// Of every file so long.

@@ -9,6 +9,7 @@ use std::slice::Iter;
 
 use crate::alphabet::Request;
 use crate::driven::Known;
+use crate::listed;
 use crate::pump::{Files, Pump};
 use crate::reference::{Answer, Method, Reference};
 use crate::wire::{WireAnswer, read_answers};
@@ -74,7 +75,8 @@ pub fn serve(wire: &mut impl Wire, requests: &[Request]) -> Result<Reference, St
         }
         for (request, answer) in batch.iter().zip(answers) {
             let expected = reference.answer(request);
-            compare(request, &expected, answer, &mut known).map_err(|error| format!("{request}: {error}"))?;
+            compare(request, &expected, answer, &reference, &mut known)
+                .map_err(|error| format!("{request}: {error}"))?;
         }
         begin += batch.len();
     }
@@ -86,6 +88,7 @@ fn compare(
     request: &Request,
     expected: &Answer,
     answer: WireAnswer,
+    reference: &Reference,
     known: &mut Known<String>,
 ) -> Result<(), String> {
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
@@ -101,6 +104,17 @@ fn compare(
     let status = answer.status;
     if (status, length) != (expected.status, expected.length) {
         return Err(format!("{status} and {length:?} where {expected:?} was due"));
+    }
+    if status == 301 && answer.field("location") != format!("/files/{}/", request.path) {
+        // Each byte that need not be encoded is not, in the paths that are asked for.
+        return Err(format!("{answer:?} leads elsewhere"));
+    }
+    if request.lists() && status == 200 {
+        return match request.method {
+            Method::Get => listed::check_wire(&answer, reference, known, &request.path),
+            // The length is all that there is to see of it.
+            _ => number(answer.field("content-length")).map(drop),
+        };
     }
     let read = expected.read.as_deref();
     match (request.method, status) {

@@ -13,9 +13,10 @@ mod tests;
 
 use std::ffi::CStr;
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http_server::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
 use http_server::store::version::Version;
 
 pub use history::{Crash, History};
@@ -270,6 +271,26 @@ impl Directory for Simulated {
         let state = self.call("look_up")?;
         let id = state.find(folder.id, &plain(name))?;
         Ok(if state.live.is_folder(id) { Entry::Directory } else { Entry::File(state.live.version(id)) })
+    }
+
+    fn read_folder(
+        &self,
+        folder: &Handle,
+        from: i64,
+        each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let state = self.call("read_folder")?;
+        if !state.is_linked(folder.id) {
+            return Err(error(ENOENT));
+        }
+        let positions = state.live.positions(folder.id);
+        drop(state);
+        for (position, name) in positions.range(from..) {
+            if each(FolderEntry { name, is_other: false, next: position + 1 }).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn open_for_append(&self, folder: &Handle, name: &CStr) -> io::Result<Found<Handle>> {

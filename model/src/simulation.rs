@@ -358,10 +358,8 @@ impl Simulation {
             // The last one is no path of a file.
             for path in PATHS.iter().filter(|path| !path.starts_with('.') && !path.ends_with('/')) {
                 let names: Names = path.split('/').map(|name| name.as_bytes().to_vec()).collect();
-                let file = tree.get(&names).and_then(Option::as_ref);
-                let found = file.map(|(version, content)| (version, content.clone()));
                 let time = at + 1 + 2 * history.len() as u64;
-                history.push(self.recorder.found(path, time, found));
+                history.push(self.recorder.found(path, time, tree.get(&names)));
             }
             judge(&history).map_err(|error| format!("what a crash at step {at} leaves: {error}"))?;
             self.probes += 1;

@@ -3,6 +3,8 @@
 
 pub mod condition;
 pub mod entity_tag;
+pub mod link;
+pub mod listing;
 pub mod media_type;
 pub mod partial;
 pub mod reply;

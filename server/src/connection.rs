@@ -9,7 +9,7 @@
 //!  ───────▶ Head ──── no content ─────▶ (act) ──▶ answer ──────────┤
 //!          (Verify)                     ▲   │                      │
 //!            │  └─ unwanted ─▶ Discard ─┘   ├──▶ Open ──▶ Sending ─┤
-//!            │                  ▲           └──▶ Delete ───────────┤
+//!            │                  ▲           ├──▶ List, Delete ─────┤
 //!            └─ upload ─▶ Gather ──▶ Finish ───────────────────────┘
 //!                         ▲ │  ▲ │
 //!                         Stage Write            any ──▶ Closed
@@ -32,6 +32,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::api::condition::WantedParts;
+use crate::api::listing::Asked;
 use crate::api::rights::{Rights, Verdict};
 use crate::api::route::Action;
 use crate::clock::{Instant, Now};
@@ -165,7 +166,15 @@ enum State {
     /// Waiting for the upload to take effect.
     Finish { exchange: Exchange, path: FilePath, mode: Mode },
     /// Waiting for a file to be opened.
-    Open { exchange: Exchange, media_type: &'static str, parts: Option<Box<WantedParts>> },
+    Open {
+        exchange: Exchange,
+        media_type: &'static str,
+        parts: Option<Box<WantedParts>>,
+        /// What is asked of the directory, where there is no such file in it.
+        otherwise: Option<Box<Asked>>,
+    },
+    /// Waiting for entries of a directory.
+    List { exchange: Exchange, asked: Box<Asked> },
     /// Waiting for the file's content to be sent, or a part of it; with `keep`, the connection stays.
     Sending { exchange: Exchange, sending: Sending, keep: bool },
     /// Waiting for output to be sent, between two requests.

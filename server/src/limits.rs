@@ -25,6 +25,10 @@ pub struct Limits {
     pub discard_bytes_max: u64,
     /// Bytes of chunk extensions and trailers of one request; more are answered 400.
     pub chunk_overhead_bytes_max: usize,
+    /// Entries of a directory on one page of its listing; more are on the next ones.
+    pub listing_entries_max: usize,
+    /// Entries of a directory that are still sorted; a longer listing is in the directory's own order.
+    pub listing_sorted_max: usize,
     /// Jobs that wait for a worker; a request that would start one more is answered 503.
     pub queue_jobs_max: usize,
     /// Requests on one connection; the last one's answer closes it.
@@ -42,6 +46,17 @@ pub struct Limits {
     pub transfer_bytes_per_second_min: u64,
     /// How long a connection stays open after its last answer, so that the peer can read it.
     pub linger_time_max: Duration,
+    /// How directories are answered. It bounds nothing, but goes wherever the bounds go.
+    pub directories: Directories,
+}
+
+/// How directories are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directories {
+    /// With listings; else with 403.
+    pub listed: bool,
+    /// With the file of this name, where they have one.
+    pub index: Option<String>,
 }
 
 /// The most field lines that [`Limits::head_fields_max`] can allow: their places lie on the stack.
@@ -61,6 +76,8 @@ impl Default for Limits {
             content_buffer_bytes_max: 256 * 1024,
             discard_bytes_max: 256 * 1024,
             chunk_overhead_bytes_max: 16 * 1024,
+            listing_entries_max: 1000,
+            listing_sorted_max: 10_000,
             queue_jobs_max: 4096,
             requests_per_connection_max: 1_000_000,
             head_time_max: Duration::from_secs(10),
@@ -69,6 +86,7 @@ impl Default for Limits {
             write_time_max: Duration::from_secs(60),
             transfer_bytes_per_second_min: 1024,
             linger_time_max: Duration::from_secs(5),
+            directories: Directories { listed: true, index: None },
         }
     }
 }

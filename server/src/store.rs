@@ -1,7 +1,7 @@
 //! Files: operations on a tree of them, one atomic step each. Knows no HTTP.
 //!
-//! In reading order: [`path`], [`condition`] and [`operation`] are what can be asked, [`Store::run`]
-//! carries it out, with reading in `read`, uploads in `upload` and `append`, removal in `remove`;
+//! In reading order: [`path`], [`condition`], [`listing`] and [`operation`] are what can be asked, [`Store::run`]
+//! carries it out, with reading in `read` and `list`, uploads in `upload` and `append`, removal in `remove`;
 //! `syncs` puts it on stable storage, and `recovery` undoes what a death left; [`directory`] is what
 //! it stands on, and [`base_directory`] the real one.
 
@@ -11,6 +11,8 @@ pub mod base_directory;
 pub mod condition;
 mod content;
 pub mod directory;
+mod list;
+pub mod listing;
 pub mod operation;
 pub mod path;
 mod read;
@@ -153,7 +155,14 @@ impl<D: Directory> Store<D> {
         match operation {
             Operation::Open(path, condition) => {
                 *held = Held::Nothing;
-                self.open(&path, condition.as_deref(), held)
+                match self.open(&path, condition.as_deref(), held) {
+                    Err(error) if error.kind == StoreErrorKind::IsDirectory => Ok(Outcome::Directory(path)),
+                    result => result,
+                }
+            }
+            Operation::List(path, view) => {
+                *held = Held::Nothing;
+                self.list(&path, &view)
             }
             Operation::Stage(intent) => {
                 *held = Held::Nothing;

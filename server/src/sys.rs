@@ -4,6 +4,7 @@
 mod call;
 
 pub mod descriptors;
+pub mod entries;
 pub mod epoll;
 pub mod event_fd;
 pub mod file;

@@ -2,10 +2,11 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http_server::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
 use http_server::store::version::Version;
 use model::simulated::{Handle, Simulated};
 
@@ -111,6 +112,15 @@ impl Directory for Broken {
 
     fn look_up(&self, folder: &Handle, name: &CStr) -> io::Result<Entry> {
         self.inner.look_up(folder, name)
+    }
+
+    fn read_folder(
+        &self,
+        folder: &Handle,
+        from: i64,
+        each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        self.inner.read_folder(folder, from, each)
     }
 
     fn open_for_append(&self, folder: &Handle, name: &CStr) -> io::Result<Found<Handle>> {

@@ -2,9 +2,13 @@
 
 use std::cell::Cell;
 
-use http_server::api::condition;
 use http_server::api::rights::{Party, Rights, Rule, Schemes, Verbs, Who};
 use http_server::api::route::{Action, Reading};
+use http_server::api::{condition, listing};
+use http_server::http::request::{Expectation, Framing, Request};
+use http_server::http::request_line;
+use http_server::http::target::Target;
+use http_server::limits::Limits;
 use http_server::store::operation::{Intent, Mode};
 use http_server::store::path::FilePath;
 use model::reference::Method;
@@ -52,12 +56,31 @@ fn theirs(rule: &rights::Rule) -> Rule {
     Rule { party, path, may: verbs.fold(Verbs::NONE, Verbs::and) }
 }
 
+/// What says nothing but what it asks for.
+const PLAIN: Request<'_> = Request {
+    line: b"",
+    method: request_line::Method::Get,
+    target: Target::Server,
+    version: request_line::Version::Http11,
+    framing: Framing::Length(0),
+    persistent: true,
+    expectation: Expectation::Nothing,
+    user_agent: None,
+    content_range: false,
+    fields: b"",
+    conditions: 0,
+};
+
 fn action(method: Method, path: FilePath) -> Action<'static> {
     let upload = |path, mode| Action::Upload(Intent { path, mode, condition: None });
     match method {
+        Method::Get | Method::Head if path.names_directory() => {
+            let asked = listing::read(&PLAIN, path, None, &Limits::default());
+            Action::List(Box::new(asked.unwrap()))
+        }
         Method::Get | Method::Head => {
             let parts: Option<Box<condition::WantedParts>> = None;
-            Action::Read(Reading { path, condition: None, media_type: "", parts })
+            Action::Read(Reading { path, condition: None, media_type: "", parts, otherwise: None })
         }
         Method::Post => upload(path, Mode::Create),
         Method::Put => upload(path, Mode::Replace),

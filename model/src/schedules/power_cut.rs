@@ -56,7 +56,8 @@ impl Moment {
                     let tag = record.judge.versions.number(version).unwrap_or(UNHEARD + number);
                     Answer { status: 200, read: Some(content.clone()), version: Some(tag), length: None }
                 }
-                Some(None) | None => Answer { status: 404, read: None, version: None, length: None },
+                Some(None) => Answer { status: 301, read: None, version: None, length: None },
+                None => Answer { status: 404, read: None, version: None, length: None },
             };
             let request = crate::alphabet::Request {
                 method: Method::Get,

@@ -1,6 +1,7 @@
 //! What a disk holds: inodes, and the changes that calls make to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -217,6 +218,20 @@ impl Image {
             Kind::Folder(entries) => entries,
             Kind::File(..) => &NONE,
         }
+    }
+
+    /// The names in a directory, each at a position that it keeps: as on a disk they are in no order
+    /// that anybody would expect.
+    pub(super) fn positions(&self, folder: Id) -> BTreeMap<i64, CString> {
+        let name = |name: &Name| match name {
+            Name::Plain(name) => CString::new(name.clone()).ok(),
+            Name::Staged(_) => None,
+        };
+        let place = |name: &CString| {
+            let spread = |hash: i64, byte: &u8| (hash ^ i64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            name.as_bytes().iter().fold(7, spread) & (i64::MAX >> 1)
+        };
+        self.entries(folder).keys().filter_map(name).map(|name| (place(&name), name)).collect()
     }
 
     pub(super) fn is_folder(&self, id: Id) -> bool {

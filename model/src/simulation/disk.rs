@@ -1,10 +1,11 @@
 //! The disk: a simulated directory whose calls take time, are torn apart by those of other
 //! threads, and go wrong: [`Disk`].
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
+use std::ops::ControlFlow;
 
-use http_server::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
 use http_server::store::version::Version;
 
 use super::faults::Fault;
@@ -128,6 +129,24 @@ impl Directory for Disk {
 
     fn look_up(&self, folder: &Handle, name: &CStr) -> io::Result<Entry> {
         self.call("look_up", Call::Look, |directory| directory.look_up(folder, name))
+    }
+
+    fn read_folder(
+        &self,
+        folder: &Handle,
+        from: i64,
+        each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let mut entries = Vec::new();
+        let mut take = |entry: FolderEntry<'_>| {
+            entries.push((CString::from(entry.name), entry.next));
+            ControlFlow::Continue(())
+        };
+        self.call("read_folder", Call::Look, |directory| directory.read_folder(folder, from, &mut take))?;
+        // Behind the call: whoever takes one may make another.
+        let mut entries = entries.iter();
+        let _ = entries.try_for_each(|(name, next)| each(FolderEntry { name, is_other: false, next: *next }));
+        Ok(())
     }
 
     fn open_for_append(&self, folder: &Handle, name: &CStr) -> io::Result<Found<Handle>> {

@@ -77,8 +77,9 @@ impl Recorder {
         *self.statuses.entry((method, answer.status)).or_insert(0) += 1;
         let reads = matches!(method, Method::Get | Method::Head);
         let outcome = match answer.status {
-            200 | 201 | 206 | 304 | 400 | 403 | 404 | 409 | 412 | 416 => {
-                Some(Outcome::Answered { at, answer: self.judged(method, answer)? })
+            200 | 201 | 206 | 301 | 304 | 400 | 403 | 404 | 409 | 412 | 416 => {
+                let lists = call.request.lists();
+                Some(Outcome::Answered { at, answer: self.judged(method, lists, answer)? })
             }
             // Old or new, but from now on the one or the other.
             500 | 503 | 507 if !reads => Some(Outcome::Unknown { until: at }),
@@ -96,18 +97,19 @@ impl Recorder {
         Ok(tag)
     }
 
-    /// A file that was found behind a crash, or that none was there. No client knows its tag by that.
-    pub(super) fn found(&self, path: &str, at: u64, found: Option<(&Version, Vec<u8>)>) -> Call {
+    /// What was found behind a crash: nothing, a directory, or a file. No client knows its tag by that.
+    pub(super) fn found(&self, path: &str, at: u64, found: Option<&Option<(Version, Vec<u8>)>>) -> Call {
         let request =
             Request { method: Method::Get, path: path.to_owned(), content: None, terms: Terms::default() };
         let answer = match found {
             None => Answer { status: 404, read: None, version: None, length: None },
-            Some((version, content)) => {
+            Some(None) => Answer { status: 301, read: None, version: None, length: None },
+            Some(Some((version, content))) => {
                 let tag = String::from_utf8_lossy(Tag::of(version).as_bytes()).into_owned();
                 // A file has one that was not seen so far, and no two files have the same.
                 let unseen = NO_TAG / 2 + at;
                 let version = Some(self.numbers.get(&tag).copied().unwrap_or(unseen));
-                Answer { status: 200, read: Some(content), version, length: None }
+                Answer { status: 200, read: Some(content.clone()), version, length: None }
             }
         };
         let outcome = Outcome::Answered { at: at + 1, answer };
@@ -122,9 +124,11 @@ impl Recorder {
         })
     }
 
-    fn judged(&mut self, method: Method, answer: &WireAnswer) -> Result<Answer, String> {
+    fn judged(&mut self, method: Method, lists: bool, answer: &WireAnswer) -> Result<Answer, String> {
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("the number {text:?}"));
         let read = match (method, answer.status) {
+            // What it shows is not of one moment, but that the directory was there is.
+            _ if lists => None,
             (Method::Get, 200 | 206) => Some(answer.content.clone()),
             // Its length is all that there is to see of it.
             (Method::Head, 200) => Some(vec![0; number(answer.field("content-length"))? as usize]),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::media_type;
+use super::{link, listing};
 use crate::http::response::ContentRange;
 use crate::http::status::Status;
 use crate::seeded::bug;
@@ -66,13 +67,19 @@ pub enum Purpose {
 /// Plain text in UTF-8.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
+/// HTML in UTF-8.
+pub const HTML: &str = "text/html; charset=utf-8";
+
 /// The page at `/`.
-const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>http_server</title>\n\
-    <h1>http_server</h1>\n<p>Serves the files of one directory over HTTP/1.1.\n<ul>\n\
-    <li><a href=\"/files/\">/files/</a>: <code>GET</code> reads, <code>POST</code> creates, \
-    <code>PUT</code> creates or replaces, <code>PATCH</code> appends, <code>DELETE</code> deletes.\n\
-    <li><a href=\"/echo/hello\">/echo/hello</a>: the value back.\n\
-    <li><a href=\"/user-agent\">/user-agent</a>: your User-Agent back.\n</ul>\n</html>\n";
+const PAGE: &str = concat!(
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n",
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+    "<title>http_server</title>\n<style>",
+    include_str!("../../templates/style.css"),
+    "</style>\n",
+    include_str!("../../templates/front.html"),
+);
+const PAGE_FIELDS: &[(&str, &str)] = &[listing::POLICY];
 
 /// RFC 9110 §10.2.3: seconds; a bound on work is soon below itself again.
 const RETRY_AFTER: &[(&str, &str)] = &[("Retry-After", "1")];
@@ -115,7 +122,7 @@ pub fn text<'a>(media_type: &'static str, content: Cow<'a, [u8]>) -> Reply<'a> {
 
 /// The page at `/`.
 pub fn page() -> Reply<'static> {
-    text("text/html; charset=utf-8", Cow::Borrowed(PAGE.as_bytes()))
+    Reply { fields: PAGE_FIELDS, ..text(HTML, Cow::Borrowed(PAGE.as_bytes())) }
 }
 
 /// An error with its one-line reason.
@@ -138,7 +145,7 @@ pub fn options(fields: &'static [(&'static str, &'static str)]) -> Reply<'static
 
 /// 201 for a file that was made. RFC 9110 §9.3.3: the content refers to it too.
 pub fn created(path: &FilePath, version: Version) -> Reply<'static> {
-    let location = location(path);
+    let location = link::location(path);
     let content = [&b"created "[..], &location, b"\n"].concat();
     Reply {
         status: Status::CREATED,
@@ -162,6 +169,27 @@ pub fn not_modified(version: Version) -> Reply<'static> {
         media_type: bug("not_modified_has_a_length").then_some(TEXT),
         about,
         ..text(TEXT, Cow::Borrowed(b""))
+    }
+}
+
+/// 304 for a directory, which has no version: whoever asked wanted nothing that is there.
+pub fn directory_not_modified() -> Reply<'static> {
+    Reply { status: Status::NOT_MODIFIED, media_type: None, ..text(TEXT, Cow::Borrowed(b"")) }
+}
+
+/// RFC 9110 §15.4.2: what is a directory today may be a file tomorrow, so nobody keeps this.
+const MOVED: &[(&str, &str)] = &[("Cache-Control", "no-store")];
+
+/// 301 for a directory that was asked for as if it were a file: the links of a listing are relative to
+/// its slash.
+pub fn directory_moved(path: &FilePath) -> Reply<'static> {
+    let location = link::folder_location(path);
+    let content = [&b"the directory is at "[..], &location, b"\n"].concat();
+    Reply {
+        status: Status::MOVED_PERMANENTLY,
+        location: Some(location),
+        fields: MOVED,
+        ..text(TEXT, Cow::Owned(content))
     }
 }
 
@@ -211,6 +239,10 @@ pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
             return Reply { about: About::Length(length), ..refusal(Status::CONFLICT, reason) };
         }
         (Kind::FileExists, _) => (Status::CONFLICT, "a file is there already"),
+        (Kind::NoSuchPlace, _) => (Status::BAD_REQUEST, "there is no such place in the directory"),
+        (Kind::TooManyToSort, _) => {
+            (Status::CONFLICT, "the directory has become too large to be sorted so: begin again")
+        }
         (Kind::DirectoryNotEmpty, _) => (Status::CONFLICT, "the directory is not empty"),
         (Kind::IsBaseDirectory, _) => (Status::FORBIDDEN, "the base directory itself stays"),
         (Kind::NotRegular, _) => (Status::FORBIDDEN, "neither a file nor a directory is there"),
@@ -233,42 +265,9 @@ pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
     refusal(status, reason)
 }
 
-/// The target of a file: each byte of a segment that RFC 3986 §2.3 does not leave unreserved is
-/// encoded.
-fn location(path: &FilePath) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut location = b"/files".to_vec();
-    for segment in path.segments() {
-        location.push(b'/');
-        for &byte in segment {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                location.push(byte);
-            } else {
-                location.extend_from_slice(&[
-                    b'%',
-                    DIGITS[usize::from(byte >> 4)],
-                    DIGITS[usize::from(byte & 15)],
-                ]);
-            }
-        }
-    }
-    location
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn location_names_the_same_path_again() {
-        let name: Vec<u8> = (1..=255).filter(|byte| *byte != b'/').collect();
-        let encoded: String = name.iter().map(|byte| format!("%{byte:02x}")).collect();
-        let path = FilePath::parse(format!("d/{encoded}").as_bytes()).unwrap();
-        let location = location(&path);
-        assert!(location.iter().all(u8::is_ascii_graphic));
-        let again = FilePath::parse(location.strip_prefix(b"/files/").unwrap()).unwrap();
-        assert_eq!(again, path);
-    }
 
     #[test]
     fn reasons_are_one_line() {

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
+use super::listing::Asked;
 use super::reply::{self, About, Reply};
-use super::route::{ALLOW_READ, Action, READ_OPTIONS};
+use super::route::{ALLOW_READ, Action, READ_OPTIONS, Reading};
 use crate::http::credentials::Credentials;
 use crate::http::request::Request;
 use crate::http::status::Status;
@@ -176,7 +177,7 @@ impl Rights {
         let decided = match action {
             Action::Reply(_) | Action::Options(None) => true,
             Action::Upload(_) | Action::Delete(..) => self.read_only,
-            Action::Read(_) | Action::Options(Some(_)) => false,
+            Action::Read(_) | Action::List(_) | Action::Options(Some(_)) => false,
         };
         if decided || self.rules.is_none() || schemes == Schemes::default() {
             return Claim::Nothing;
@@ -210,13 +211,17 @@ impl Rights {
                 reply::options(READ_OPTIONS).into()
             }
             Action::Options(Some(path)) if self.rules.is_some() => self.options(who, &path).into(),
-            Action::Read(reading) => {
-                let verb = if reading.path.names_directory() { Verbs::LIST } else { Verbs::READ };
-                if self.verbs(who, &reading.path).has(verb) {
-                    Action::Read(reading)
-                } else {
-                    self.refusal(who).into()
+            Action::List(asked) if self.verbs(who, asked.path()).has(Verbs::LIST) => Action::List(asked),
+            Action::List(_) => self.refusal(who).into(),
+            Action::Read(mut reading) => {
+                // An index stands for its directory: who may not read it may list that, and the other way
+                // round.
+                let may_list = |asked: &Asked| self.verbs(who, asked.path()).has(Verbs::LIST);
+                let otherwise = reading.otherwise.take().filter(|asked| may_list(asked));
+                if self.verbs(who, &reading.path).has(Verbs::READ) {
+                    return Action::Read(Reading { otherwise, ..reading });
                 }
+                otherwise.map_or_else(|| self.refusal(who).into(), Action::List)
             }
             Action::Delete(path, condition) if self.verbs(who, &path).has(Verbs::DELETE) => {
                 Action::Delete(path, condition)

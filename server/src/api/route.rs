@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use super::condition::{self, WantedParts};
+use super::listing::{self, Asked};
 use super::media_type;
 use super::reply::{self, Reply};
 use crate::http::request::{Expectation, Request};
 use crate::http::request_line::Method;
 use crate::http::status::Status;
 use crate::http::target::Target;
+use crate::limits::Limits;
 use crate::store::condition::Condition;
 use crate::store::operation::{Intent, Mode};
 use crate::store::path::{FilePath, percent_decode};
@@ -20,6 +22,8 @@ pub enum Action<'a> {
     Reply(Reply<'a>),
     /// A file is to be read.
     Read(Reading),
+    /// A directory is to be listed.
+    List(Box<Asked>),
     /// Content is to be put into a file.
     Upload(Intent),
     /// A file or an empty directory is to be removed, where the condition holds.
@@ -39,6 +43,8 @@ pub struct Reading {
     pub media_type: &'static str,
     /// The parts that are asked for; all of it where that is nothing.
     pub parts: Option<Box<WantedParts>>,
+    /// What is asked of the directory that it stands for, where there is no such file.
+    pub otherwise: Option<Box<Asked>>,
 }
 
 impl Action<'_> {
@@ -47,6 +53,7 @@ impl Action<'_> {
         match self {
             Action::Reply(reply) => Action::Reply(reply.into_owned()),
             Action::Read(reading) => Action::Read(reading),
+            Action::List(asked) => Action::List(asked),
             Action::Upload(intent) => Action::Upload(intent),
             Action::Delete(path, condition) => Action::Delete(path, condition),
             Action::Options(path) => Action::Options(path),
@@ -85,7 +92,7 @@ const FILE_OPTIONS: &[(&str, &str)] =
 pub(super) const READ_OPTIONS: &[(&str, &str)] = &[ALLOW_READ[0], ("Accept-Ranges", "bytes")];
 
 /// Decides about `request` by its head alone; `now` is in seconds since 1970.
-pub fn route<'a>(request: &Request<'a>, now: i64) -> Action<'a> {
+pub fn route<'a>(request: &Request<'a>, limits: &Limits, now: i64) -> Action<'a> {
     if request.expectation == Expectation::Unknown {
         return reply::refusal(Status::EXPECTATION_FAILED, "only 100-continue can be expected").into();
     }
@@ -102,7 +109,7 @@ pub fn route<'a>(request: &Request<'a>, now: i64) -> Action<'a> {
         }
     };
     match resource {
-        Some(resource) => act(request, resource, now),
+        Some(resource) => act(request, resource, limits, now),
         None => reply::refusal(Status::NOT_FOUND, "there is no such resource").into(),
     }
 }
@@ -137,9 +144,9 @@ pub fn options(path: Option<&FilePath>) -> Reply<'static> {
     reply::options(if path.is_some() { FILE_OPTIONS } else { ALLOW_ALL })
 }
 
-fn act<'a>(request: &Request<'a>, resource: Resource<'a>, now: i64) -> Action<'a> {
+fn act<'a>(request: &Request<'a>, resource: Resource<'a>, limits: &Limits, now: i64) -> Action<'a> {
     match (request.method, resource) {
-        (_, Resource::File(encoded)) => file(request, encoded, now),
+        (_, Resource::File(encoded)) => file(request, encoded, limits, now),
         (Method::Options, Resource::Server) => Action::Options(None),
         (Method::Options, _) => reply::options(ALLOW_READ).into(),
         (Method::Get | Method::Head, Resource::Root) => reply::page().into(),
@@ -169,7 +176,7 @@ fn echo(value: &[u8]) -> Action<'_> {
     reply::text(reply::TEXT, decoded).into()
 }
 
-fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
+fn file(request: &Request<'_>, encoded: &[u8], limits: &Limits, now: i64) -> Action<'static> {
     let path = match FilePath::parse(encoded) {
         Ok(path) => path,
         Err(error) => return reply::path_refused(error).into(),
@@ -192,14 +199,39 @@ fn file(request: &Request<'_>, encoded: &[u8], now: i64) -> Action<'static> {
         Method::Put => upload(path, Mode::Replace, condition),
         Method::Patch => upload(path, Mode::Append, condition),
         Method::Delete => Action::Delete(path, condition),
-        _ => {
-            let name = path.segments().next_back().unwrap_or_default();
-            let media_type = media_type::of_name(name);
-            // RFC 9110 §14.2: a range means something to GET only.
-            let ranged = request.is_conditional() && request.method == Method::Get;
-            let parts = if ranged { condition::read_parts(request) } else { None };
-            Action::Read(Reading { path, condition, media_type, parts })
-        }
+        _ if path.names_directory() => directory(request, path, condition, limits),
+        _ => read(request, path, condition, None),
+    }
+}
+
+fn read(
+    request: &Request<'_>,
+    path: FilePath,
+    condition: Option<Box<Condition>>,
+    otherwise: Option<Box<Asked>>,
+) -> Action<'static> {
+    let name = path.segments().next_back().unwrap_or_default();
+    let media_type = media_type::of_name(name);
+    // RFC 9110 §14.2: a range means something to GET only.
+    let ranged = request.is_conditional() && request.method == Method::Get;
+    let parts = if ranged { condition::read_parts(request) } else { None };
+    Action::Read(Reading { path, condition, media_type, parts, otherwise })
+}
+
+/// Its index where it has one, else its listing.
+fn directory(
+    request: &Request<'_>,
+    path: FilePath,
+    condition: Option<Box<Condition>>,
+    limits: &Limits,
+) -> Action<'static> {
+    let asked = match listing::read(request, path, condition.as_deref(), limits) {
+        Ok(asked) => Box::new(asked),
+        Err(malformed) => return reply::refusal(Status::BAD_REQUEST, malformed.reason()).into(),
+    };
+    match asked.index(limits) {
+        Some(index) => read(request, index, condition, Some(asked)),
+        None => Action::List(asked),
     }
 }
 
@@ -223,7 +255,7 @@ mod tests {
             fields: b"",
             conditions: 0,
         };
-        let code = match route(&request, 0) {
+        let code = match route(&request, &Limits::default(), 0) {
             Action::Reply(reply) => reply.status.code(),
             Action::Options(_) => 204,
             _ => 0,

@@ -10,13 +10,13 @@ use clap_complete::Shell;
 use super::UsageError;
 use super::access::{Grant, access};
 use super::values::{
-    Bytes, COUNT_MAX, MEMORY_BYTES_MAX, Place, SECONDS_MIN, Seconds, THREADS_MAX, bytes, count, durability,
-    mode, place, seconds, threads,
+    Bytes, COUNT_MAX, LISTING_ENTRIES_MAX, MEMORY_BYTES_MAX, Place, SECONDS_MIN, Seconds, THREADS_MAX, bytes,
+    count, durability, file_name, mode, place, seconds, threads,
 };
 use http_server::driver::certificate::CertificateFiles;
 use http_server::driver::listeners::{Endpoint, Wanted};
 use http_server::driver::server::Options;
-use http_server::limits::{HEAD_FIELDS_CEILING, Limits};
+use http_server::limits::{Directories, HEAD_FIELDS_CEILING, Limits};
 use http_server::store::Durability;
 
 #[derive(Debug, Parser)]
@@ -105,6 +105,13 @@ pub(super) struct CommandLine {
     #[arg(long, value_name = "BOOL", default_value = "true", default_missing_value = "true",
         num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
     landlock: bool,
+    /// Answer directories with 403 in place of a listing, where they have no --index
+    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true)]
+    no_listing: bool,
+    /// Answer a directory with the file of this name in it, index.html for one, where there is one
+    #[arg(long, value_name = "FILE_NAME", value_parser = file_name)]
+    index: Option<String>,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(subcommand)]
@@ -211,7 +218,10 @@ impl CommandLine {
             confined: self.landlock,
             rights,
             users,
-            limits: self.limits.limits()?,
+            limits: Limits {
+                directories: Directories { listed: !self.no_listing, index: self.index },
+                ..self.limits.limits()?
+            },
             base_directory,
         })
     }
@@ -221,6 +231,7 @@ const ACCESS: &str = "Who may do what";
 const CONNECTIONS: &str = "Limits on connections";
 const HEADS: &str = "Limits on heads";
 const CONTENT: &str = "Limits on content";
+const LISTINGS: &str = "Limits on listings";
 const TIME: &str = "Limits on time";
 
 /// One flag for each field of [`Limits`], named like it, with its unit.
@@ -282,6 +293,15 @@ struct LimitFlags {
         value_parser = bytes(0..=MEMORY_BYTES_MAX))]
     chunk_overhead_bytes_max: Bytes,
 
+    /// Entries on one page of a directory's listing; more are on the next ones
+    #[arg(long, help_heading = LISTINGS, value_name = "COUNT",
+        default_value_t = Limits::default().listing_entries_max, value_parser = count(LISTING_ENTRIES_MAX))]
+    listing_entries_max: usize,
+    /// Entries of a directory that are still sorted; a longer listing is in the directory's own order
+    #[arg(long, help_heading = LISTINGS, value_name = "COUNT",
+        default_value_t = Limits::default().listing_sorted_max, value_parser = count(COUNT_MAX))]
+    listing_sorted_max: usize,
+
     /// From the first byte of a head to its last; then 408
     #[arg(long, help_heading = TIME, value_name = "SECONDS",
         default_value_t = Seconds(Limits::default().head_time_max), value_parser = seconds(SECONDS_MIN))]
@@ -319,6 +339,10 @@ impl LimitFlags {
             )));
         }
         Ok(Limits {
+            // Said by flags that are no limits.
+            directories: Limits::default().directories,
+            listing_entries_max: self.listing_entries_max,
+            listing_sorted_max: self.listing_sorted_max,
             connections_max: self.connections_max,
             connections_per_address_max: self.connections_per_address_max,
             target_bytes_max: self.target_bytes_max.in_memory(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::values::{Bytes, Seconds};
 use super::*;
 use http_server::driver::listeners::Endpoint;
-use http_server::limits::{HEAD_FIELDS_CEILING, Limits};
+use http_server::limits::{Directories, HEAD_FIELDS_CEILING, Limits};
 use http_server::store::Durability;
 
 const BASE: [&str; 2] = ["http_server", "data"];
@@ -44,6 +44,8 @@ fn flags(limits: &Limits) -> Vec<(&'static str, String)> {
         content_buffer_bytes_max,
         discard_bytes_max,
         chunk_overhead_bytes_max,
+        listing_entries_max,
+        listing_sorted_max,
         queue_jobs_max,
         requests_per_connection_max,
         head_time_max,
@@ -52,6 +54,7 @@ fn flags(limits: &Limits) -> Vec<(&'static str, String)> {
         write_time_max,
         transfer_bytes_per_second_min,
         linger_time_max,
+        directories: _,
     } = *limits;
     let memory = |bytes: usize| Bytes::from(bytes).to_string();
     let file = |bytes: u64| Bytes(bytes).to_string();
@@ -66,6 +69,8 @@ fn flags(limits: &Limits) -> Vec<(&'static str, String)> {
         ("--content-buffer-bytes-max", memory(content_buffer_bytes_max)),
         ("--discard-bytes-max", file(discard_bytes_max)),
         ("--chunk-overhead-bytes-max", memory(chunk_overhead_bytes_max)),
+        ("--listing-entries-max", listing_entries_max.to_string()),
+        ("--listing-sorted-max", listing_sorted_max.to_string()),
         ("--queue-jobs-max", queue_jobs_max.to_string()),
         ("--requests-per-connection-max", requests_per_connection_max.to_string()),
         ("--head-seconds-max", time(head_time_max)),
@@ -103,6 +108,8 @@ fn each_flag_reaches_its_field() {
         "--quiet",
         "--durability=cache",
         "--landlock=false",
+        "--no-listing",
+        "--index=index.html",
     ]);
     assert!(!options.confined);
     let address = "[::1]:0".parse().unwrap();
@@ -112,6 +119,8 @@ fn each_flag_reaches_its_field() {
     assert_eq!(options.grace, Duration::from_millis(250));
     assert!(options.quiet);
     assert_eq!(options.durability, Durability::Cache);
+    let index = Some("index.html".to_owned());
+    assert_eq!(options.limits.directories, Directories { listed: false, index });
 }
 
 #[test]

@@ -10,11 +10,14 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 
 use http_server::store::Durability;
+use http_server::store::path::FilePath;
 
 /// More threads than this are a slip of the keyboard, and starting them would fail half-way.
 pub(super) const THREADS_MAX: usize = 1024;
 /// More than the descriptors that a process can have by default, and little enough to make room for.
 pub(super) const COUNT_MAX: usize = 1 << 24;
+/// A page is made in memory, of up to some KiB for an entry.
+pub(super) const LISTING_ENTRIES_MAX: usize = 100_000;
 /// What is held in memory for one connection.
 pub(super) const MEMORY_BYTES_MAX: u64 = 1 << 30;
 /// Timers that count in milliseconds know nothing between this and never waiting.
@@ -35,6 +38,16 @@ pub(super) fn durability() -> impl TypedValueParser<Value = Durability> {
         "cache" => Durability::Cache,
         _ => Durability::Disk,
     })
+}
+
+/// A name that a file in a directory can have.
+pub(super) fn file_name(text: &str) -> Result<String, String> {
+    let possible = !text.contains('/') && FilePath::of_names(text.as_bytes(), false).is_some();
+    if possible && !text.is_empty() {
+        Ok(text.to_owned())
+    } else {
+        Err("no name that a file can have".to_owned())
+    }
 }
 
 /// Where to listen, as it is said.

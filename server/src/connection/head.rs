@@ -62,7 +62,7 @@ impl Connection {
     fn begin(&mut self, request: &Request<'_>, begun: Instant, now: &Now, output: &mut Output) -> Step {
         self.requests_left = self.requests_left.saturating_sub(1);
         let exchange = Exchange::new(request, begun, output);
-        let action = route(request, now.unix_seconds);
+        let action = route(request, &self.limits, now.unix_seconds);
         let action = match &self.rights {
             None => action,
             Some(rights) => match rights.claim(request, &action) {
@@ -146,10 +146,11 @@ impl Connection {
     ) -> Step {
         match action {
             Action::Reply(reply) => self.reply(exchange, &reply, now, output),
-            Action::Read(Reading { path, condition, media_type, parts }) => {
-                self.state = State::Open { exchange, media_type, parts };
+            Action::Read(Reading { path, condition, media_type, parts, otherwise }) => {
+                self.state = State::Open { exchange, media_type, parts, otherwise };
                 Break(Want::Run(Operation::Open(path, condition)))
             }
+            Action::List(asked) => self.list(exchange, asked),
             Action::Upload(intent) => {
                 let upload = Upload { intent, staged: false, buffer: Vec::new() };
                 self.finish(exchange, upload)

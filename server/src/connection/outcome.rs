@@ -5,13 +5,14 @@ use std::ops::ControlFlow::{Break, Continue};
 use super::content::{Content, Upload};
 use super::exchange::Exchange;
 use super::{Connection, Output, State, Step, Want, between_requests};
+use crate::api::listing::Asked;
 use crate::api::reply::{self, Purpose, Reply};
 use crate::api::route::Action;
 use crate::clock::Now;
 use crate::http::rejection::Rejection;
 use crate::http::response::CONTINUE;
 use crate::seeded::bug;
-use crate::store::operation::{Operation, Outcome, StoreError};
+use crate::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
 
 impl Connection {
     pub(super) fn take_outcome(
@@ -22,13 +23,24 @@ impl Connection {
         output: &mut Output,
     ) -> Step {
         match (state, outcome) {
-            (State::Open { exchange, media_type, parts }, Outcome::Opened(version)) => {
+            (State::Open { exchange, media_type, parts, .. }, Outcome::Opened(version)) => {
                 self.begin_file(exchange, media_type, parts.as_deref(), version, now, output)
             }
             (State::Open { exchange, .. }, Outcome::NotModified(version)) => {
                 self.reply(exchange, &reply::not_modified(version), now, output)
             }
-            (State::Open { exchange, .. }, Outcome::Failed(error)) => {
+            (State::Open { exchange, otherwise: Some(asked), .. }, outcome)
+                if is_nothing_to_read(&outcome) =>
+            {
+                self.list(exchange, asked)
+            }
+            (State::Open { exchange, .. }, Outcome::Directory(path)) => {
+                self.reply(exchange, &reply::directory_moved(&path), now, output)
+            }
+            (State::List { exchange, asked }, Outcome::Listed(listing)) => {
+                self.reply(exchange, &asked.answer(&listing), now, output)
+            }
+            (State::Open { exchange, .. } | State::List { exchange, .. }, Outcome::Failed(error)) => {
                 self.reply(exchange, &reply::failure(error.kind, Purpose::Read), now, output)
             }
             (State::Delete { exchange }, Outcome::Deleted) => {
@@ -79,6 +91,13 @@ impl Connection {
                 Break(Want::Close { linger: false })
             }
         }
+    }
+
+    /// Sees to it that the directory is read.
+    pub(super) fn list(&mut self, exchange: Exchange, asked: Box<Asked>) -> Step {
+        let operation = asked.operation();
+        self.state = State::List { exchange, asked };
+        Break(Want::Run(operation))
     }
 
     /// The rest of the content is read past, where there is not too much of it.
@@ -173,5 +192,16 @@ impl Connection {
 
     pub(super) fn keeps(&self, exchange: &Exchange) -> bool {
         exchange.persistent && self.requests_left > 0
+    }
+}
+
+/// Whether no file is where one was to be read: neither a link, which is refused, nor one that is kept
+/// from us.
+fn is_nothing_to_read(outcome: &Outcome) -> bool {
+    use StoreErrorKind::{NotFound, ParentIsFile};
+    match outcome {
+        Outcome::Directory(_) => true,
+        Outcome::Failed(error) => matches!(error.kind, NotFound | ParentIsFile),
+        _ => false,
     }
 }

@@ -365,8 +365,8 @@ impl<S, D: Directory> Session<S, D> {
 
     /// Sends a job to the pool, if it may still wait there.
     fn hand_over<N>(&mut self, token: Token, task: Task, common: &mut Common<N, D>) -> Step {
-        use Operation::{Delete, Open, Stage, Store};
-        let begins = matches!(task, Task::Run(Open(..) | Stage(_) | Store(..) | Delete(..)));
+        use Operation::{Delete, List, Open, Stage, Store};
+        let begins = matches!(task, Task::Run(Open(..) | List(..) | Stage(_) | Store(..) | Delete(..)));
         let held = std::mem::replace(&mut self.held, Held::Nothing);
         match common.push(token, task, held, begins) {
             Ok(()) => Break(Next::Wait),

@@ -148,7 +148,7 @@ fn two_digits(place: &mut [u8], value: u64) {
 ///
 /// Counts from 1 March of year 0, so that a leap day is the last day of its year; 146,097 days
 /// are 400 years.
-fn civil(days: u64) -> (u64, u64, u64) {
+pub fn civil(days: u64) -> (u64, u64, u64) {
     from_1_march_0(days + DAYS_BEFORE_1970.unsigned_abs())
 }
 

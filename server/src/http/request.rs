@@ -111,6 +111,13 @@ impl<'a> Request<'a> {
         self.conditions != 0
     }
 
+    /// What stands behind the `?` of its target; nothing where there is none.
+    pub fn query(&self) -> &'a [u8] {
+        // RFC 9112 §3: single spaces stand between the parts of a request line.
+        let target = self.line.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
+        memchr::memchr(b'?', target).map_or(&[], |at| &target[at + 1..])
+    }
+
     /// The values of all lines of a field, in their order (RFC 9110 §5.3).
     pub fn values(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let known = CONDITIONAL.iter().position(|known| *known == name);

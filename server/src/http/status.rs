@@ -30,6 +30,8 @@ impl Status {
     pub const NO_CONTENT: Status = Status(204, "204 No Content");
     /// RFC 9110 §15.3.7.
     pub const PARTIAL_CONTENT: Status = Status(206, "206 Partial Content");
+    /// RFC 9110 §15.4.2.
+    pub const MOVED_PERMANENTLY: Status = Status(301, "301 Moved Permanently");
     /// RFC 9110 §15.4.5.
     pub const NOT_MODIFIED: Status = Status(304, "304 Not Modified");
     /// RFC 9110 §15.5.1.

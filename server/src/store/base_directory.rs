@@ -1,6 +1,7 @@
 //! The real directory tree: [`BaseDirectory`], by system calls beneath one descriptor.
 
 mod areas;
+mod folder;
 mod name;
 mod open_file;
 mod start;
@@ -8,13 +9,14 @@ mod start;
 use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::directory::{Directory, Entry, Found, StagedName, Wait};
+use super::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
 use super::version::Version;
 use crate::clock;
 use crate::seeded::bug;
@@ -201,6 +203,15 @@ impl Directory for BaseDirectory {
 
     fn look_up(&self, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<Entry> {
         Ok(entry(&file::status_at(folder.as_fd(), name)?))
+    }
+
+    fn read_folder(
+        &self,
+        folder: &Arc<OpenFile>,
+        from: i64,
+        each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        folder::read(folder, from, each)
     }
 
     fn open_for_append(&self, folder: &Arc<OpenFile>, name: &CStr) -> io::Result<Found<Arc<OpenFile>>> {

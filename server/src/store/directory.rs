@@ -3,6 +3,7 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::ops::ControlFlow;
 
 use super::version::Version;
 
@@ -69,6 +70,18 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn look_up(&self, folder: &Self::Folder, name: &CStr) -> io::Result<Entry>;
+    /// Calls with each entry of `folder` from a position on, 0 being the beginning, until that breaks;
+    /// also with what is none for a client. An entry that is there all the time comes exactly once, if
+    /// each position is that behind the one before.
+    ///
+    /// # Errors
+    /// `InvalidInput` where there can be no such position.
+    fn read_folder(
+        &self,
+        folder: &Self::Folder,
+        from: i64,
+        each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()>;
     /// Opens the regular file `name` for writing.
     ///
     /// # Errors
@@ -250,6 +263,17 @@ pub enum Entry {
     Directory,
     /// A symbolic link, FIFO, socket or device.
     Other,
+}
+
+/// A name that was read from a directory.
+#[derive(Clone, Copy, Debug)]
+pub struct FolderEntry<'a> {
+    /// The name.
+    pub name: &'a CStr,
+    /// It is certain that this is neither a file nor a directory.
+    pub is_other: bool,
+    /// The position behind it.
+    pub next: i64,
 }
 
 /// The name of a staged file.

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::condition::Condition;
+use super::listing::{Listing, View};
 use super::path::FilePath;
 use super::version::Version;
 
@@ -11,6 +12,8 @@ use super::version::Version;
 pub enum Operation {
     /// Look the file up and hold it open for reading, where the condition holds.
     Open(FilePath, Option<Box<Condition>>),
+    /// Look at entries of a directory.
+    List(FilePath, Box<View>),
     /// Begin an upload: refuse it now where that can be known, else hold a place for its content.
     Stage(Intent),
     /// Add to the content of the upload that is held.
@@ -52,6 +55,10 @@ pub enum Outcome {
     Opened(Version),
     /// Whoever asked has this version already; nothing is held.
     NotModified(Version),
+    /// A directory is there, where a file was to be opened; nothing is held.
+    Directory(FilePath),
+    /// These are entries of the directory.
+    Listed(Box<Listing>),
     /// The upload is held and may go on.
     Staged,
     /// The content is held; here is its buffer again, empty.
@@ -95,6 +102,10 @@ pub enum StoreErrorKind {
     },
     /// A directory is there, or the path can only name one.
     IsDirectory,
+    /// No directory has such a place in its own order.
+    NoSuchPlace,
+    /// More entries than are sorted, of which those behind a place were asked for.
+    TooManyToSort,
     /// A directory was to be removed and has entries.
     DirectoryNotEmpty,
     /// The base directory itself was to be removed.

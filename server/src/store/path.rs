@@ -141,6 +141,21 @@ impl FilePath {
         Some((ParentPath(CString::new(&self.bytes[..slash.unwrap_or(0)]).ok()?), name))
     }
 
+    /// The path as that of a directory in which something may be.
+    pub fn as_parent(&self) -> ParentPath {
+        ParentPath(CString::from(self.as_c_str()))
+    }
+
+    /// The path of `name` in this directory; nothing where no request could name it.
+    pub fn child(&self, name: &[u8]) -> Option<FilePath> {
+        let mut names = self.as_bytes().to_vec();
+        if !names.is_empty() {
+            names.push(b'/');
+        }
+        names.extend_from_slice(name);
+        FilePath::of_names(&names, false)
+    }
+
     /// The segments, outermost first.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.as_bytes().split(|&byte| byte == b'/').filter(|segment| !segment.is_empty())

@@ -170,7 +170,7 @@ fn has_moved(error: &StoreError) -> bool {
 }
 
 /// Whether a symbolic link is on the way.
-fn is_link(error: &StoreError) -> bool {
+pub(super) fn is_link(error: &StoreError) -> bool {
     error.source.as_ref().is_some_and(|source| source.raw_os_error() == Some(libc::ELOOP))
 }
 

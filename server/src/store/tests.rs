@@ -4,6 +4,7 @@ mod faults;
 mod faulty;
 mod kinds;
 mod links;
+mod listings;
 mod pins;
 mod recovery;
 mod start;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use super::base_directory::BaseDirectory;
 use super::directory::Found;
+use super::listing::{Listing, Order, Place, View};
 use super::operation::{Intent, Mode};
 use super::path::FilePath;
 use super::version::Version;
@@ -53,6 +55,7 @@ fn word<D: Directory>(store: &Store<D>, operation: Operation) -> String {
             }
             String::from_utf8(content).unwrap()
         }
+        (Outcome::Directory(_), Held::Nothing) => "IsDirectory".to_owned(),
         (Outcome::Failed(error), Held::Nothing) => format!("{:?}", error.kind),
         (outcome, Held::Nothing) => outcome_word(&outcome),
         (outcome, _) => panic!("{outcome:?}, and something is held"),
@@ -87,6 +90,12 @@ fn streamed<D: Directory>(store: &Store<D>, mode: Mode, encoded: &str, parts: [&
 
 fn open<D: Directory>(store: &Store<D>, encoded: &str) -> String {
     word(store, Operation::Open(path(encoded), None))
+}
+
+/// The first page of a directory, by name.
+fn list(encoded: &str, entries_max: usize, sorted_max: usize) -> Operation {
+    let (order, descending, after) = (Order::Name, false, Place::Beginning);
+    Operation::List(path(encoded), Box::new(View { order, descending, after, entries_max, sorted_max }))
 }
 
 fn delete<D: Directory>(store: &Store<D>, encoded: &str) -> String {

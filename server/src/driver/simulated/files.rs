@@ -1,10 +1,11 @@
 //! Files in memory.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 
 use super::Simulated;
-use crate::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use crate::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
 use crate::store::version::Version;
 
 /// A file that is open; its content is the world's.
@@ -87,6 +88,22 @@ impl Directory for Simulated {
 
     fn look_up(&self, (): &(), _name: &CStr) -> io::Result<Entry> {
         Err(system(libc::ENOENT))
+    }
+
+    fn read_folder(
+        &self,
+        (): &(),
+        from: i64,
+        each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let names: Vec<Vec<u8>> = self.lock().files.keys().skip(from as usize).cloned().collect();
+        for (name, next) in names.into_iter().zip(from + 1..) {
+            let name = CString::new(name)?;
+            if each(FolderEntry { name: &name, is_other: false, next }).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn open_for_append(&self, (): &(), _name: &CStr) -> io::Result<Found<OpenFile>> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::CStr;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::store::base_directory::{BaseDirectory, OpenFile};
-use crate::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use crate::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
 use crate::store::version::Version;
 
 type File = Arc<OpenFile>;
@@ -276,6 +277,15 @@ impl Directory for Faulty {
 
     fn look_up(&self, folder: &File, name: &CStr) -> io::Result<Entry> {
         self.call(|| self.inner.look_up(folder, name))
+    }
+
+    fn read_folder(
+        &self,
+        folder: &File,
+        from: i64,
+        each: &mut dyn FnMut(FolderEntry<'_>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        self.call(|| self.inner.read_folder(folder, from, each))
     }
 
     fn open_for_append(&self, folder: &File, name: &CStr) -> io::Result<Found<File>> {

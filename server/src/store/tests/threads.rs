@@ -295,9 +295,11 @@ fn directories_are_heard_of_together_with_their_file() {
     let (_directory, store) = slow_store(Fault::Short, Durability::Disk);
     for round in 0..6 {
         let (folder, file) = (format!("d{round}/e"), format!("d{round}/e/f/file"));
-        let asks: [&(dyn Fn() -> String + Sync); 2] =
-            [&|| open(&store, &folder), &|| word_of_stage(&store, intent(Mode::Create, &folder))];
-        for ask in &asks[round % 2..][..1] {
+        let asks: [&(dyn Fn() -> String + Sync); 3] =
+            [&|| open(&store, &folder), &|| word_of_stage(&store, intent(Mode::Create, &folder)), &|| {
+                word_of_list(&store, &folder)
+            }];
+        for ask in &asks[round % 3..][..1] {
             thread::scope(|scope| {
                 scope.spawn(|| assert_eq!(upload(&store, Mode::Create, &file, "content"), "Created"));
                 while ask() != "IsDirectory" {
@@ -306,6 +308,13 @@ fn directories_are_heard_of_together_with_their_file() {
                 assert_eq!(open(&store, &file), "content", "round {round}");
             });
         }
+    }
+}
+
+fn word_of_list(store: &Store<impl Directory>, path: &str) -> String {
+    match store.run(list(path, 10, 10), &mut Held::Nothing) {
+        Outcome::Listed(_) => "IsDirectory".to_owned(),
+        outcome => format!("{outcome:?}"),
     }
 }
 
