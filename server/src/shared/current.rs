@@ -3,8 +3,10 @@
 //! Property: whoever asks is given one whole state, the newest that was put in place before. Asked when a
 //! connection comes, never by a request.
 
+use std::sync::Arc;
+
 use super::lock;
-use crate::sync::{Arc, Mutex};
+use crate::sync::Mutex;
 
 /// A state that may be replaced while others use it.
 #[derive(Debug)]
