@@ -135,7 +135,7 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Model, "length_demand_ignored", "store/upload.rs", "random_sequences_agree_with_the_reference"),
     bug(Layer::Model, "record_stays", "store/append.rs", "random_sequences_agree_with_the_reference"),
     bug(Layer::Model, "append_begins_a_byte_early", "store/append.rs", "all_short_sequences_agree_with_the_reference"),
-    bug(Layer::Model, "slash_names_a_file", "store/read.rs", "random_sequences_agree_with_the_reference"),
+    bug(Layer::Model, "slash_names_a_file", "api/route.rs", "random_sequences_agree_with_the_reference"),
     bug(Layer::Model, "date_outranks_tag", "store/condition.rs", "random_sequences_agree_with_the_reference"),
     bug(Layer::Model, "last_byte_left_out", "http/range.rs", "random_sequences_agree_with_the_reference"),
     bug(Layer::Model, "if_range_ignored", "api/partial.rs", "random_sequences_agree_with_the_reference"),

@@ -11,6 +11,7 @@ use crate::http::request_line::Method;
 use crate::http::status::Status;
 use crate::http::target::Target;
 use crate::limits::Limits;
+use crate::seeded::bug;
 use crate::store::condition::Condition;
 use crate::store::operation::{Intent, Mode};
 use crate::store::path::{FilePath, percent_decode};
@@ -199,7 +200,9 @@ fn file(request: &Request<'_>, encoded: &[u8], limits: &Limits, now: i64) -> Act
         Method::Put => upload(path, Mode::Replace, condition),
         Method::Patch => upload(path, Mode::Append, condition),
         Method::Delete => Action::Delete(path, condition),
-        _ if path.names_directory() => directory(request, path, condition, limits),
+        _ if path.names_directory() && !bug("slash_names_a_file") => {
+            directory(request, path, condition, limits)
+        }
         _ => read(request, path, condition, None),
     }
 }
