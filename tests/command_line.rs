@@ -141,10 +141,10 @@ fn a_port_that_needs_privilege_is_refused() {
 
 #[test]
 fn the_start_line_says_where_what_and_with_how_many_threads() {
-    let server = Server::start(&["--threads", "3", "--pool", "5"]);
+    let server = Server::start(&["--threads", "3", "--pool", "5", "--landlock=false"]);
     let directory = server.directory().canonicalize().unwrap();
     let expected = format!(
-        "http_server: serving {} on http://{} (3 event loops, 5 pool threads); \
+        "http_server: serving {} on http://{} (3 event loops, 5 pool threads, not confined); \
          --bind 0.0.0.0 opens it to other machines, who may then write",
         directory.display(),
         server.address()

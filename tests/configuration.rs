@@ -68,7 +68,9 @@ fn another(id: &str, value: &str) -> String {
         ("bind", _) => "127.0.0.2".to_owned(),
         ("durability", _) => "cache".to_owned(),
         ("log_format", _) => "json".to_owned(),
+        ("diagnostics", _) => "info".to_owned(),
         (_, "false") => "true".to_owned(),
+        (_, "true") => "false".to_owned(),
         // Little enough for every bound, and enough for those that others depend on.
         (_, value) if value.ends_with("iB") => "20KiB".to_owned(),
         _ => "7".to_owned(),
@@ -87,7 +89,7 @@ fn each_setting_can_be_said_in_three_ways() {
         }
         assert_eq!(place, "default", "{id}");
         let other = another(id, value);
-        let quoted = if other.parse::<i64>().is_ok() || other == "true" {
+        let quoted = if other.parse::<i64>().is_ok() || other == "true" || other == "false" {
             other.clone()
         } else {
             format!("\"{other}\"")

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tests::{Client, PATIENCE, Server, eventually, ledger, request};
+use tests::{Client, PATIENCE, Server, eventually, exchange, ledger, request};
 
 const NEXT: &str = "http_server: health and metrics on http://";
 
@@ -253,4 +253,71 @@ fn hostile_peers_hold_nobody_up() {
     assert!(server.descriptors() <= descriptors + 40, "each has a descriptor");
     drop((silent, long));
     eventually("they are closed", || server.descriptors() <= descriptors + 1);
+}
+
+/// Goal: the answer and the log's line of a request have the same id, no two requests have the same, and a
+/// client's own is kept where it can do no harm.
+#[test]
+fn requests_are_found_in_the_log_by_their_ids() {
+    let server = Server::start(&["--request-ids", "--log-format", "json"]);
+    let ask = |line: &str, id: &str| {
+        let mut client = server.connect();
+        client.send(format!("{line} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{id}\r\n"));
+        let answer = client.answer(line.split(' ').next().unwrap());
+        answer.field("x-request-id").unwrap().to_owned()
+    };
+    let mut ids = vec![
+        ask("GET /echo/a", ""),
+        ask("GET /files/none", ""),
+        ask("PUT /files/a", ""),
+        ask("GET /files/a", "X-Request-Id: a b\r\n"),
+        ask("GET /files/a", "X-Request-Id: a\r\nX-Request-Id: b\r\n"),
+        ask("GET /files/../a", ""),
+        ask("no request", ""),
+    ];
+    for own in ["a", "5f1e/+=:~._-9"] {
+        assert_eq!(ask("GET /echo/a", &format!("X-Request-ID: {own}\r\n")), own);
+        ids.push(own.to_owned());
+    }
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    let log = server.stop();
+    let logged: Vec<String> = log
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    // Each event loop hands over its own lines.
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(logged), sorted(ids));
+
+    let server = Server::start(&["--request-ids"]);
+    let answer = exchange(&server, "GET /echo/a", "");
+    let log = server.stop();
+    assert!(log.ends_with(&format!("ms {}\n", answer.field("x-request-id").unwrap())), "{log}");
+    let server = Server::start(&[]);
+    assert_eq!(exchange(&server, "GET /echo/a", "").field("x-request-id"), None);
+}
+
+#[test]
+fn diagnostics_say_what_happens_beside_requests() {
+    let connect = |server: &Server| drop(exchange(server, "GET /echo/a", ""));
+    let said = |flags: &[&str]| {
+        let server = Server::start(&[&["--quiet"], flags].concat());
+        connect(&server);
+        server.stop()
+    };
+    assert_eq!(said(&[]), "");
+    let info = said(&["--diagnostics", "info"]);
+    let words = ["INFO started", "INFO ending"];
+    assert!(words.iter().all(|word| info.contains(word)) && !info.contains("accepted"), "{info}");
+    let debug = said(&["--diagnostics", "debug"]);
+    assert!(["accepted", "closed", "INFO started"].iter().all(|word| debug.contains(word)), "{debug}");
+    // A request's line stays one.
+    let server = Server::start(&["--diagnostics", "debug"]);
+    connect(&server);
+    assert!(server.stop().contains("\"GET /echo/a HTTP/1.1\" 200 1 "));
 }

@@ -1,6 +1,8 @@
 //! Heads that could be read in two ways are refused and their connection closed; and a refusal
 //! reaches its client, whatever the client was sending.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::time::Duration;
 
 use tests::{Server, check, exchange, request};
@@ -44,6 +46,65 @@ fn malformed_heads_are_400_and_close() {
     ] {
         check(&server, head, "400 close");
     }
+}
+
+/// Goal: whoever asks for documents gets each error as one, with what its sentence says, and nobody else does.
+#[test]
+fn an_error_is_a_document_for_whoever_asks_for_one() {
+    let server = Server::start(&[]);
+    assert_eq!(exchange(&server, "PUT /files/there", "x").status, 201);
+    assert_eq!(exchange(&server, "PUT /files/folder/a", "x").status, 201);
+    for (line, fields, status, code) in [
+        ("GET /files/missing", "", 404, "nothing-there"),
+        ("GET /files/a/../b", "", 400, "path-dot-segment"),
+        ("GET /missing", "", 404, "no-resource"),
+        ("DELETE /echo/a", "", 405, "method-not-allowed"),
+        ("BREW /", "", 501, "method-unknown"),
+        ("POST /files/there", "Content-Length: 0\r\n", 409, "file-exists"),
+        ("DELETE /files/folder", "", 409, "directory-not-empty"),
+        ("GET /files/there", "If-Match: \"x\"\r\n", 412, "condition-fails"),
+        ("GET /files/there", "Range: bytes=5-\r\n", 416, "range"),
+        ("PATCH /files/there", "Content-Length: 0\r\nUpload-Offset: 9\r\n", 409, "length-differs"),
+        ("PUT /files/b", "Transfer-Encoding: chunked\r\n", 400, "chunk-size"),
+    ] {
+        let ask = |accept: &str| {
+            let head = format!("{line} HTTP/1.1\r\nHost: h\r\n{fields}Accept: {accept}\r\n\r\n");
+            let content = if code == "chunk-size" { "no size\r\n" } else { "" };
+            let mut client = server.connect();
+            client.send([head.as_bytes(), content.as_bytes()].concat());
+            client.answer(line.split(' ').next().unwrap_or_default())
+        };
+        let plain = ask("*/*");
+        assert_eq!((plain.status, plain.field("content-type")), (status, Some("text/plain; charset=utf-8")));
+        for accept in [
+            "text/html, image/jpeg, */*;q=0.8",
+            "application/*",
+            "application/problem+json;q=0.5, text/plain",
+        ] {
+            assert_eq!(ask(accept).content, plain.content, "{line}");
+        }
+        for accept in [
+            "application/problem+json",
+            "Application/JSON",
+            "text/plain;q=0.1, application/*;q=0.2, image/jpeg",
+        ] {
+            let answer = ask(accept);
+            assert_eq!((answer.status, answer.closes()), (status, plain.closes()), "{line}");
+            assert_eq!(answer.field("content-type"), Some("application/problem+json"), "{line}");
+            assert_eq!(answer.field("vary"), Some("Accept"));
+            for name in ["allow", "content-range", "upload-offset"] {
+                assert_eq!(answer.field(name), plain.field(name), "{line}");
+            }
+            let document: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+            let reason = plain.text().trim_end();
+            assert_eq!(document["type"], "about:blank");
+            assert_eq!((&document["status"], &document["code"]), (&status.into(), &code.into()), "{line}");
+            assert_eq!(document["detail"], reason);
+        }
+    }
+    // What is no error stays what it is.
+    let head = "GET /files/there HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n";
+    assert_eq!(check(&server, head, "200 keep").text(), "x");
 }
 
 #[test]

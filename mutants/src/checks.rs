@@ -39,6 +39,8 @@ const OUTSIDE: &[&str] = &[
     "command_line",
     "file_systems",
     "simulation",
+    "rights",
+    "listings",
 ];
 /// Longer than this no test is waited for.
 const SECONDS_MAX: u64 = 100;

@@ -156,5 +156,17 @@ fn drop_for(
         }
         return;
     }
+    // The compiler points at what is matched, in front of the arms: one of them is missed.
+    let arm = |region: &&Region| mutants[region.ids[0] as usize - 1].name.starts_with("delete match arm");
+    for span in by_rank(true).filter(|_| error["code"]["code"] == "E0004") {
+        let file = Path::new(span["file_name"].as_str().unwrap_or_default());
+        let end = span["byte_end"].as_u64().unwrap_or_default() as usize;
+        let behind = regions.get(file).into_iter().flatten();
+        let behind = behind.filter(|region| region.range.start >= end && !region.ids.is_empty());
+        if let Some(region) = behind.filter(arm).min_by_key(|region| region.range.start) {
+            prepared.unviable.extend(&region.ids);
+            return;
+        }
+    }
     println!("nobody is to blame: {}", error["rendered"].as_str().unwrap_or_default());
 }

@@ -25,6 +25,7 @@ mod memory;
 mod outcome;
 mod quiet;
 mod record;
+mod request_id;
 mod unread;
 
 use std::mem;
@@ -50,6 +51,7 @@ use file::Sending;
 pub use memory::Memory;
 pub use quiet::Quiet;
 pub use record::{Answered, Recorded, Words};
+pub use request_id::{RequestId, RequestIds};
 use unread::Unread;
 
 /// What can happen to a connection.
@@ -105,6 +107,8 @@ pub struct Output {
     pub answered: Option<Vec<Answered>>,
     /// How much of the words of a request is recorded with it.
     pub recorded: Recorded,
+    /// What requests are called; nothing where this is `None`.
+    pub ids: Option<RequestIds>,
 }
 
 impl Output {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use config::Ending;
 use http_server::api::rights::Rights;
+use http_server::driver::confinement::Confinement;
 use http_server::driver::listeners::Endpoint;
 use http_server::driver::server::{Options, Server};
 
@@ -37,7 +38,7 @@ fn serve(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    show(&start_line(&base_directory, server.endpoints(), threads, may));
+    show(&start_line(&base_directory, server.endpoints(), threads, server.confinement(), may));
     if let Some(address) = server.admin() {
         show(&format!("http_server: health and metrics on http://{address}\n"));
     }
@@ -63,6 +64,7 @@ fn start_line(
     base_directory: &Path,
     endpoints: &[Endpoint],
     (event_loops, workers): (usize, usize),
+    confinement: &Confinement,
     may: &str,
 ) -> String {
     let directory = base_directory.canonicalize().unwrap_or_else(|_| PathBuf::from(base_directory));
@@ -70,24 +72,26 @@ fn start_line(
     let workers = counted(workers, "pool thread");
     let places: Vec<String> = endpoints.iter().map(Endpoint::to_string).collect();
     let (places, openness) = (places.join(" and "), openness(endpoints, may));
-    let line = format!("serving {} on {places} ({event_loops}, {workers}); {openness}", directory.display());
+    let directory = directory.display();
+    let line =
+        format!("serving {directory} on {places} ({event_loops}, {workers}, {confinement}); {openness}");
     format!("http_server: {}\n", in_one_line(&line))
 }
 
 /// Who reaches the server, and what those may.
 fn openness(endpoints: &[Endpoint], may: &str) -> String {
     let loopback = |endpoint: &Endpoint| match endpoint {
-        Endpoint::Address(address) => Some(address.ip().is_loopback()),
+        Endpoint::Address { address, .. } => Some(address.ip().is_loopback()),
         Endpoint::Path(_) => None,
     };
     match endpoints {
-        [Endpoint::Address(address)] if address.ip().is_loopback() && address.is_ipv4() => {
+        [Endpoint::Address { address, .. }] if address.ip().is_loopback() && address.is_ipv4() => {
             format!("--bind 0.0.0.0 opens it to other machines, who may then {may}")
         }
-        [Endpoint::Address(address)] if address.ip().is_loopback() => {
+        [Endpoint::Address { address, .. }] if address.ip().is_loopback() => {
             format!("--bind :: opens it to other machines, who may then {may}")
         }
-        [Endpoint::Address(_)] => format!("every machine that reaches this address may {may}"),
+        [Endpoint::Address { .. }] => format!("every machine that reaches this address may {may}"),
         _ if endpoints.iter().any(|endpoint| loopback(endpoint) == Some(false)) => {
             format!("every machine that reaches one of these addresses may {may}")
         }
@@ -133,38 +137,40 @@ mod tests {
         let check = |places: &str, threads, expected: &str| {
             let endpoint = |text: &str| match text.strip_prefix("unix:") {
                 Some(path) => Endpoint::Path(path.into()),
-                None => Endpoint::Address(text.parse().unwrap()),
+                None => Endpoint::Address { address: text.parse().unwrap(), secure: false },
             };
             let endpoints: Vec<Endpoint> = places.split(' ').map(endpoint).collect();
-            let line = start_line(Path::new("/no/such\ndirectory"), &endpoints, threads, may(None));
+            let confinement = Confinement::Version(6);
+            let line =
+                start_line(Path::new("/no/such\ndirectory"), &endpoints, threads, &confinement, may(None));
             assert_eq!(line, format!("http_server: serving /no/such\\ndirectory on {expected}\n"));
         };
         check(
             "127.0.0.1:4221",
             (2, 32),
-            "http://127.0.0.1:4221 (2 event loops, 32 pool threads); \
+            "http://127.0.0.1:4221 (2 event loops, 32 pool threads, confined by Landlock 6); \
              --bind 0.0.0.0 opens it to other machines, who may then write",
         );
         check(
             "[::1]:80",
             (1, 1),
-            "http://[::1]:80 (1 event loop, 1 pool thread); --bind :: opens it to other machines, who may then write",
+            "http://[::1]:80 (1 event loop, 1 pool thread, confined by Landlock 6); --bind :: opens it to other machines, who may then write",
         );
         check(
             "0.0.0.0:4221",
             (1, 2),
-            "http://0.0.0.0:4221 (1 event loop, 2 pool threads); every machine that reaches this address may write",
+            "http://0.0.0.0:4221 (1 event loop, 2 pool threads, confined by Landlock 6); every machine that reaches this address may write",
         );
         check(
             "127.0.0.1:80 unix:/run/a\n",
             (1, 2),
-            "http://127.0.0.1:80 and unix:/run/a\\n (1 event loop, 2 pool threads); \
+            "http://127.0.0.1:80 and unix:/run/a\\n (1 event loop, 2 pool threads, confined by Landlock 6); \
              whoever on this machine may connect may write",
         );
         check(
             "unix:/run/a [::]:80",
             (1, 2),
-            "unix:/run/a and http://[::]:80 (1 event loop, 2 pool threads); \
+            "unix:/run/a and http://[::]:80 (1 event loop, 2 pool threads, confined by Landlock 6); \
              every machine that reaches one of these addresses may write",
         );
     }

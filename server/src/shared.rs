@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod attempts;
 pub mod counters;
+pub mod current;
 pub mod figures;
 pub mod kept;
 pub mod mailbox;

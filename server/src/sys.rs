@@ -11,5 +11,6 @@ pub mod file;
 #[cfg(test)]
 pub(crate) mod identity;
 pub mod local_socket;
+pub mod scheduling;
 pub mod signal;
 pub mod socket;

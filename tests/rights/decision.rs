@@ -67,6 +67,7 @@ const PLAIN: Request<'_> = Request {
     expectation: Expectation::Nothing,
     user_agent: None,
     content_range: false,
+    may_want_json: false,
     fields: b"",
     conditions: 0,
 };

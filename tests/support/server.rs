@@ -300,7 +300,8 @@ pub fn unprivileged(home: &Path) -> Command {
 /// `… on http://127.0.0.1:4221 (…`
 fn address_in(start_line: &str) -> SocketAddr {
     start_line
-        .split_once(" on http://")
+        .split_once(" on http")
+        .and_then(|(_, rest)| rest.split_once("://"))
         .and_then(|(_, rest)| rest.split_once(' '))
         .and_then(|(address, _)| address.parse().ok())
         .unwrap_or_else(|| panic!("no address in {start_line:?}"))

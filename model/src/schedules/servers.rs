@@ -86,6 +86,7 @@ impl Server {
             access: Access::default(),
             log: Lines::none(),
             figures: None,
+            ids: None,
             grace: Duration::from_secs(1),
             event_loop: 0,
         };

@@ -139,7 +139,7 @@ impl Network<Simulated> for Sockets {
         Ok(())
     }
 
-    fn receive(&mut self, socket: &usize, buffer: &mut [u8]) -> io::Result<usize> {
+    fn receive(&mut self, socket: &mut usize, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.0.state();
         let connection = &mut state.connections[*socket];
         if connection.reset {
@@ -155,7 +155,7 @@ impl Network<Simulated> for Sockets {
         Ok(count)
     }
 
-    fn send(&mut self, socket: &usize, bytes: &[u8], _more: bool) -> io::Result<usize> {
+    fn send(&mut self, socket: &mut usize, bytes: &[u8], _more: bool) -> io::Result<usize> {
         let mut state = self.0.state();
         let connection = &mut state.connections[*socket];
         if connection.reset {
@@ -165,7 +165,7 @@ impl Network<Simulated> for Sockets {
         Ok(bytes.len())
     }
 
-    fn send_file(&mut self, socket: &usize, file: &Handle, range: Range<u64>) -> io::Result<usize> {
+    fn send_file(&mut self, socket: &mut usize, file: &Handle, range: Range<u64>) -> io::Result<usize> {
         let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap()];
         let count = file.content_at(&mut bytes, range.start)?;
         self.send(socket, &bytes[..count], false)
@@ -175,7 +175,7 @@ impl Network<Simulated> for Sockets {
         Ok(())
     }
 
-    fn shut_down(&mut self, socket: &usize) {
+    fn shut_down(&mut self, socket: &mut usize) {
         self.0.ring(|state| {
             let connection = &mut state.connections[*socket];
             connection.finished = true;

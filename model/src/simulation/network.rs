@@ -294,7 +294,7 @@ impl Network<Disk> for Sockets {
         Ok(())
     }
 
-    fn receive(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    fn receive(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.world.lock();
         let number = socket.number;
         let connection = &mut state.connections[number];
@@ -312,13 +312,13 @@ impl Network<Disk> for Sockets {
         Ok(count)
     }
 
-    fn send(&mut self, socket: &Socket, bytes: &[u8], _more: bool) -> io::Result<usize> {
+    fn send(&mut self, socket: &mut Socket, bytes: &[u8], _more: bool) -> io::Result<usize> {
         self.sent(&mut self.world.lock(), socket.number, bytes)
     }
 
     fn send_file(
         &mut self,
-        socket: &Socket,
+        socket: &mut Socket,
         file: &<Disk as Directory>::File,
         range: Range<u64>,
     ) -> io::Result<usize> {
@@ -351,7 +351,7 @@ impl Network<Disk> for Sockets {
         Ok(())
     }
 
-    fn shut_down(&mut self, socket: &Socket) {
+    fn shut_down(&mut self, socket: &mut Socket) {
         self.world.lock().connections[socket.number].shut_down = true;
     }
 }

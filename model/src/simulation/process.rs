@@ -149,6 +149,7 @@ impl Simulation {
                 access: Access::default(),
                 log: Lines::none(),
                 figures: None,
+                ids: None,
                 grace: GRACE,
                 event_loop,
             };

@@ -1,6 +1,5 @@
 //! Listings of directories: what is asked for, and the page that answers it, as HTML or JSON.
 
-mod accept;
 mod html;
 mod json;
 mod query;
@@ -11,8 +10,8 @@ use std::borrow::Cow;
 
 pub(super) use html::POLICY;
 
-use super::link;
 use super::reply::{self, Reply};
+use super::{accept, link};
 use crate::http::request::Request;
 use crate::http::status::Status;
 use crate::limits::Limits;
@@ -56,6 +55,11 @@ impl Malformed {
     }
 }
 
+fn preferred(request: &Request<'_>) -> Form {
+    let json = accept::prefers(request.values("accept"), &["application/json"], "text/html");
+    if json { Form::Json } else { Form::Html }
+}
+
 /// Reads what is asked of a directory.
 ///
 /// # Errors
@@ -70,7 +74,7 @@ pub fn read(
     Ok(Asked {
         path,
         view,
-        form: form.unwrap_or_else(|| accept::preferred(request.values("accept"))),
+        form: form.unwrap_or_else(|| preferred(request)),
         form_is_explicit: form.is_some(),
         verdict: condition.map_or(Verdict::Holds, |condition| condition.judge(There::Directory, true)),
         listed: limits.directories.listed,
@@ -102,13 +106,13 @@ impl Asked {
     /// The answer where the directory is there.
     pub fn answer(&self, listing: &Listing) -> Reply<'static> {
         if !self.listed {
-            return reply::refusal(Status::FORBIDDEN, "directories are not listed here");
+            return reply::refusal(Status::FORBIDDEN, "not-listed", "directories are not listed here");
         }
         // RFC 9110 §13.2.1: only what would succeed is subject to conditions.
         match self.verdict {
             Verdict::Fails => {
                 let reason = "what is there is not what the request demands";
-                return reply::refusal(Status::PRECONDITION_FAILED, reason);
+                return reply::refusal(Status::PRECONDITION_FAILED, "condition-fails", reason);
             }
             // RFC 9110 §15.4.5: with what would have been sent about the form.
             Verdict::NotModified => return Reply { fields: FIELDS, ..reply::directory_not_modified() },

@@ -26,6 +26,8 @@ pub struct Reply<'a> {
     pub location: Option<Vec<u8>>,
     /// What more there is to say about the file.
     pub about: About,
+    /// Of an error, which one, in a word that stays; nothing otherwise.
+    pub code: &'static str,
 }
 
 /// What an answer says about a file, in fields.
@@ -117,7 +119,8 @@ impl About {
 /// 200 with `content`.
 pub fn text<'a>(media_type: &'static str, content: Cow<'a, [u8]>) -> Reply<'a> {
     let about = About::Nothing;
-    Reply { status: Status::OK, media_type: Some(media_type), content, fields: &[], location: None, about }
+    let (status, media_type) = (Status::OK, Some(media_type));
+    Reply { status, media_type, content, fields: &[], location: None, about, code: "" }
 }
 
 /// The page at `/`.
@@ -125,10 +128,10 @@ pub fn page() -> Reply<'static> {
     Reply { fields: PAGE_FIELDS, ..text(HTML, Cow::Borrowed(PAGE.as_bytes())) }
 }
 
-/// An error with its one-line reason.
-pub fn refusal(status: Status, reason: &'static str) -> Reply<'static> {
+/// An error with its code and its one-line reason.
+pub fn refusal(status: Status, code: &'static str, reason: &'static str) -> Reply<'static> {
     let fields = if status == Status::SERVICE_UNAVAILABLE { RETRY_AFTER } else { &[] };
-    Reply { status, fields, ..text(TEXT, Cow::Owned(format!("{reason}\n").into_bytes())) }
+    Reply { status, fields, code, ..text(TEXT, Cow::Owned(format!("{reason}\n").into_bytes())) }
 }
 
 /// The answer to `OPTIONS`, RFC 9110 §9.3.7.
@@ -140,6 +143,7 @@ pub fn options(fields: &'static [(&'static str, &'static str)]) -> Reply<'static
         fields,
         location: None,
         about: About::Nothing,
+        code: "",
     }
 }
 
@@ -196,7 +200,7 @@ pub fn directory_moved(path: &FilePath) -> Reply<'static> {
 /// 416: a file so long has none of the parts that were asked for.
 pub fn unsatisfiable(length: u64) -> Reply<'static> {
     let about = About::Part(ContentRange::Unsatisfied(length));
-    Reply { about, ..refusal(Status::RANGE_NOT_SATISFIABLE, "the file has no such range of bytes") }
+    Reply { about, ..refusal(Status::RANGE_NOT_SATISFIABLE, "range", "the file has no such range of bytes") }
 }
 
 /// 200 for what was removed.
@@ -206,63 +210,82 @@ pub fn deleted() -> Reply<'static> {
 
 /// The target's path is not one of a file.
 pub fn path_refused(error: PathError) -> Reply<'static> {
-    let reason = match error {
-        PathError::Encoding => "a % without two hexadecimal digits",
-        PathError::EmptySegment => "a path segment is empty",
-        PathError::DotSegment => "a path segment is . or ..",
-        PathError::ForbiddenByte => "a path segment has a NUL or an encoded slash",
-        PathError::Reserved => "a path segment is a name that the server keeps for itself",
-        PathError::SegmentTooLong => "a path segment is longer than 255 bytes",
-        PathError::TooManySegments => "the path has more than 256 segments",
-        PathError::TooLong => "the path is longer than 4095 bytes",
+    let (code, reason) = match error {
+        PathError::Encoding => ("path-encoding", "a % without two hexadecimal digits"),
+        PathError::EmptySegment => ("path-empty-segment", "a path segment is empty"),
+        PathError::DotSegment => ("path-dot-segment", "a path segment is . or .."),
+        PathError::ForbiddenByte => ("path-byte", "a path segment has a NUL or an encoded slash"),
+        PathError::Reserved => ("path-reserved", "a path segment is a name that the server keeps for itself"),
+        PathError::SegmentTooLong => ("path-segment-too-long", "a path segment is longer than 255 bytes"),
+        PathError::TooManySegments => ("path-too-many-segments", "the path has more than 256 segments"),
+        PathError::TooLong => ("path-too-long", "the path is longer than 4095 bytes"),
     };
-    refusal(Status::BAD_REQUEST, reason)
+    refusal(Status::BAD_REQUEST, code, reason)
 }
 
 /// What the failure of an operation means to whoever asked for it.
 pub fn failure(kind: StoreErrorKind, purpose: Purpose) -> Reply<'static> {
     use StoreErrorKind as Kind;
-    let (status, reason) = match (kind, purpose) {
-        (Kind::NotFound, _) => (Status::NOT_FOUND, "nothing is there"),
+    let (status, code, reason) = match (kind, purpose) {
+        (Kind::NotFound, _) => (Status::NOT_FOUND, "nothing-there", "nothing is there"),
         // A directory has no content to read; removing one that has entries is refused below.
-        (Kind::IsDirectory, Purpose::Read) => (Status::NOT_FOUND, "a directory is there, not a file"),
-        (Kind::IsDirectory, _) => (Status::CONFLICT, "a directory is there, not a file"),
-        (Kind::ParentIsFile, Purpose::Upload) => {
-            (Status::CONFLICT, "a file is where a directory would have to be")
+        (Kind::IsDirectory, Purpose::Read) => {
+            (Status::NOT_FOUND, "is-directory", "a directory is there, not a file")
         }
-        (Kind::ParentIsFile, _) => (Status::NOT_FOUND, "nothing is there"),
+        (Kind::IsDirectory, _) => (Status::CONFLICT, "is-directory", "a directory is there, not a file"),
+        (Kind::ParentIsFile, Purpose::Upload) => {
+            (Status::CONFLICT, "parent-is-file", "a file is where a directory would have to be")
+        }
+        (Kind::ParentIsFile, _) => (Status::NOT_FOUND, "nothing-there", "nothing is there"),
         (Kind::ConditionFails, _) => {
-            (Status::PRECONDITION_FAILED, "what is there is not what the request demands")
+            (Status::PRECONDITION_FAILED, "condition-fails", "what is there is not what the request demands")
         }
         (Kind::LengthDiffers { length }, _) => {
             let reason = "the file is not as long as Upload-Offset says";
-            return Reply { about: About::Length(length), ..refusal(Status::CONFLICT, reason) };
+            return Reply {
+                about: About::Length(length),
+                ..refusal(Status::CONFLICT, "length-differs", reason)
+            };
         }
-        (Kind::FileExists, _) => (Status::CONFLICT, "a file is there already"),
-        (Kind::NoSuchPlace, _) => (Status::BAD_REQUEST, "there is no such place in the directory"),
-        (Kind::TooManyToSort, _) => {
-            (Status::CONFLICT, "the directory has become too large to be sorted so: begin again")
+        (Kind::FileExists, _) => (Status::CONFLICT, "file-exists", "a file is there already"),
+        (Kind::NoSuchPlace, _) => {
+            (Status::BAD_REQUEST, "no-such-place", "there is no such place in the directory")
         }
-        (Kind::DirectoryNotEmpty, _) => (Status::CONFLICT, "the directory is not empty"),
-        (Kind::IsBaseDirectory, _) => (Status::FORBIDDEN, "the base directory itself stays"),
-        (Kind::NotRegular, _) => (Status::FORBIDDEN, "neither a file nor a directory is there"),
-        (Kind::NotPermitted, _) => {
-            (Status::FORBIDDEN, "whoever asks may not do this with what is there, or is missing")
+        (Kind::TooManyToSort, _) => (
+            Status::CONFLICT,
+            "too-many-to-sort",
+            "the directory has become too large to be sorted so: begin again",
+        ),
+        (Kind::DirectoryNotEmpty, _) => {
+            (Status::CONFLICT, "directory-not-empty", "the directory is not empty")
         }
-        (Kind::Denied, _) => (Status::FORBIDDEN, "the operating system refuses access"),
-        (Kind::NameTooLong, _) => (Status::URI_TOO_LONG, "the file system takes no name of this length"),
-        (Kind::NoSpace, _) => (Status::INSUFFICIENT_STORAGE, "no space is left"),
+        (Kind::IsBaseDirectory, _) => {
+            (Status::FORBIDDEN, "base-directory", "the base directory itself stays")
+        }
+        (Kind::NotRegular, _) => {
+            (Status::FORBIDDEN, "not-regular", "neither a file nor a directory is there")
+        }
+        (Kind::NotPermitted, _) => (
+            Status::FORBIDDEN,
+            "not-permitted",
+            "whoever asks may not do this with what is there, or is missing",
+        ),
+        (Kind::Denied, _) => (Status::FORBIDDEN, "denied", "the operating system refuses access"),
+        (Kind::NameTooLong, _) => {
+            (Status::URI_TOO_LONG, "name-too-long", "the file system takes no name of this length")
+        }
+        (Kind::NoSpace, _) => (Status::INSUFFICIENT_STORAGE, "no-space", "no space is left"),
         (Kind::FileTooLarge, _) => {
-            (Status::CONTENT_TOO_LARGE, "the file system takes no file of this length")
+            (Status::CONTENT_TOO_LARGE, "file-too-large", "the file system takes no file of this length")
         }
-        (Kind::Busy, _) => (Status::SERVICE_UNAVAILABLE, "too much work at once, come back later"),
+        (Kind::Busy, _) => (Status::SERVICE_UNAVAILABLE, "busy", "too much work at once, come back later"),
         (Kind::TimesCutShort, _) => {
-            (Status::FORBIDDEN, "the file system there does not keep times exactly enough")
+            (Status::FORBIDDEN, "times-cut-short", "the file system there does not keep times exactly enough")
         }
-        (Kind::InputOutput, _) => (Status::INTERNAL_SERVER_ERROR, "an input/output error"),
-        (Kind::Broken, _) => (Status::INTERNAL_SERVER_ERROR, "an internal error"),
+        (Kind::InputOutput, _) => (Status::INTERNAL_SERVER_ERROR, "input-output", "an input/output error"),
+        (Kind::Broken, _) => (Status::INTERNAL_SERVER_ERROR, "internal", "an internal error"),
     };
-    refusal(status, reason)
+    refusal(status, code, reason)
 }
 
 #[cfg(test)]

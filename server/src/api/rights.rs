@@ -203,7 +203,7 @@ impl Rights {
             // somebody else may.
             Action::Upload(_) | Action::Delete(..) if self.read_only => Reply {
                 fields: ALLOW_READ,
-                ..reply::refusal(Status::METHOD_NOT_ALLOWED, "this server is for reading only")
+                ..reply::refusal(Status::METHOD_NOT_ALLOWED, "read-only", "this server is for reading only")
             }
             .into(),
             Action::Options(None) if self.read_only => reply::options(ALLOW_READ).into(),
@@ -243,26 +243,35 @@ impl Rights {
             // RFC 6585 §4.
             Verdict::TooMany(seconds) => Reply {
                 about: About::RetryAfter(seconds),
-                ..reply::refusal(Status::TOO_MANY_REQUESTS, "too many wrong passwords, come back later")
+                ..reply::refusal(
+                    Status::TOO_MANY_REQUESTS,
+                    "too-many-wrong",
+                    "too many wrong passwords, come back later",
+                )
             },
-            Verdict::Busy => {
-                reply::refusal(Status::SERVICE_UNAVAILABLE, "too many passwords to look at, come back later")
-            }
+            Verdict::Busy => reply::refusal(
+                Status::SERVICE_UNAVAILABLE,
+                "busy",
+                "too many passwords to look at, come back later",
+            ),
         }
     }
 
     fn unknown(&self) -> Reply<'static> {
         let reason = "nobody has these credentials";
-        Reply { fields: self.challenges(true), ..reply::refusal(Status::UNAUTHORIZED, reason) }
+        Reply { fields: self.challenges(true), ..reply::refusal(Status::UNAUTHORIZED, "credentials", reason) }
     }
 
     /// The same whatever stands there. Who has not said who it is may do so, where that can be.
     fn refusal(&self, who: Who) -> Reply<'static> {
         if who != Who::Anonymous || self.schemes == Schemes::default() {
-            return reply::refusal(Status::FORBIDDEN, "whoever asks may not do this here");
+            return reply::refusal(Status::FORBIDDEN, "not-allowed", "whoever asks may not do this here");
         }
         let reason = "this takes a user's name and password, or a token";
-        Reply { fields: self.challenges(false), ..reply::refusal(Status::UNAUTHORIZED, reason) }
+        Reply {
+            fields: self.challenges(false),
+            ..reply::refusal(Status::UNAUTHORIZED, "unauthorized", reason)
+        }
     }
 
     /// RFC 9110 §11.6.1, one for each scheme. RFC 6750 §3.1: of a token that was sent, that it is wrong.

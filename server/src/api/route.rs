@@ -11,6 +11,7 @@ use crate::http::request_line::Method;
 use crate::http::status::Status;
 use crate::http::target::Target;
 use crate::limits::Limits;
+use crate::seeded::bug;
 use crate::store::condition::Condition;
 use crate::store::operation::{Intent, Mode};
 use crate::store::path::{FilePath, percent_decode};
@@ -94,23 +95,33 @@ pub(super) const READ_OPTIONS: &[(&str, &str)] = &[ALLOW_READ[0], ("Accept-Range
 /// Decides about `request` by its head alone; `now` is in seconds since 1970.
 pub fn route<'a>(request: &Request<'a>, limits: &Limits, now: i64) -> Action<'a> {
     if request.expectation == Expectation::Unknown {
-        return reply::refusal(Status::EXPECTATION_FAILED, "only 100-continue can be expected").into();
+        return reply::refusal(
+            Status::EXPECTATION_FAILED,
+            "expectation",
+            "only 100-continue can be expected",
+        )
+        .into();
     }
     // RFC 9110 §9.1: a method that is not implemented gets 501, whatever it is asked of.
     if matches!(request.method, Method::Connect | Method::Trace | Method::Other) {
-        return reply::refusal(Status::NOT_IMPLEMENTED, "the method is not implemented").into();
+        return reply::refusal(Status::NOT_IMPLEMENTED, "method-unknown", "the method is not implemented")
+            .into();
     }
     let resource = match request.target {
         Target::Path(path) => find(path),
         Target::Server | Target::Authority => Some(Resource::Server),
         Target::Misdirected => {
-            return reply::refusal(Status::MISDIRECTED_REQUEST, "https is not served on this connection")
-                .into();
+            return reply::refusal(
+                Status::MISDIRECTED_REQUEST,
+                "misdirected",
+                "https is not served on this connection",
+            )
+            .into();
         }
     };
     match resource {
         Some(resource) => act(request, resource, limits, now),
-        None => reply::refusal(Status::NOT_FOUND, "there is no such resource").into(),
+        None => reply::refusal(Status::NOT_FOUND, "no-resource", "there is no such resource").into(),
     }
 }
 
@@ -157,7 +168,11 @@ fn act<'a>(request: &Request<'a>, resource: Resource<'a>, limits: &Limits, now: 
         }
         _ => Reply {
             fields: ALLOW_READ,
-            ..reply::refusal(Status::METHOD_NOT_ALLOWED, "the resource does not have this method")
+            ..reply::refusal(
+                Status::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "the resource does not have this method",
+            )
         }
         .into(),
     }
@@ -167,7 +182,12 @@ fn echo(value: &[u8]) -> Action<'_> {
     let decoded = if value.contains(&b'%') {
         let mut decoded = Vec::with_capacity(value.len());
         if percent_decode(value, &mut decoded).is_err() {
-            return reply::refusal(Status::BAD_REQUEST, "a % without two hexadecimal digits").into();
+            return reply::refusal(
+                Status::BAD_REQUEST,
+                "path-encoding",
+                "a % without two hexadecimal digits",
+            )
+            .into();
         }
         Cow::Owned(decoded)
     } else {
@@ -187,19 +207,24 @@ fn file(request: &Request<'_>, encoded: &[u8], limits: &Limits, now: i64) -> Act
     }
     let condition = match request.is_conditional().then(|| condition::read(request, now)).transpose() {
         Ok(condition) => condition.flatten(),
-        Err(malformed) => return reply::refusal(Status::BAD_REQUEST, malformed.reason()).into(),
+        Err(malformed) => return reply::refusal(Status::BAD_REQUEST, "condition", malformed.reason()).into(),
     };
     let upload = |path, mode, condition| Action::Upload(Intent { path, mode, condition });
     match request.method {
         // RFC 9110 §14.5: taken for the whole file, a part of it would destroy the rest.
-        Method::Put if request.content_range => {
-            reply::refusal(Status::BAD_REQUEST, "PUT replaces whole files: Content-Range is refused").into()
-        }
+        Method::Put if request.content_range => reply::refusal(
+            Status::BAD_REQUEST,
+            "partial-put",
+            "PUT replaces whole files: Content-Range is refused",
+        )
+        .into(),
         Method::Post => upload(path, Mode::Create, condition),
         Method::Put => upload(path, Mode::Replace, condition),
         Method::Patch => upload(path, Mode::Append, condition),
         Method::Delete => Action::Delete(path, condition),
-        _ if path.names_directory() => directory(request, path, condition, limits),
+        _ if path.names_directory() && !bug("slash_names_a_file") => {
+            directory(request, path, condition, limits)
+        }
         _ => read(request, path, condition, None),
     }
 }
@@ -227,7 +252,7 @@ fn directory(
 ) -> Action<'static> {
     let asked = match listing::read(request, path, condition.as_deref(), limits) {
         Ok(asked) => Box::new(asked),
-        Err(malformed) => return reply::refusal(Status::BAD_REQUEST, malformed.reason()).into(),
+        Err(malformed) => return reply::refusal(Status::BAD_REQUEST, "query", malformed.reason()).into(),
     };
     match asked.index(limits) {
         Some(index) => read(request, index, condition, Some(asked)),
@@ -252,6 +277,7 @@ mod tests {
             expectation: Expectation::Nothing,
             user_agent: None,
             content_range: false,
+            may_want_json: false,
             fields: b"",
             conditions: 0,
         };

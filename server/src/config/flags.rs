@@ -10,9 +10,11 @@ use clap_complete::Shell;
 use super::UsageError;
 use super::access::{Grant, access};
 use super::values::{
-    Bytes, COUNT_MAX, LISTING_ENTRIES_MAX, MEMORY_BYTES_MAX, SECONDS_MIN, Seconds, THREADS_MAX, bytes, count,
-    durability, endpoint, file_name, log_format, mode, seconds, threads,
+    Bytes, COUNT_MAX, LISTING_ENTRIES_MAX, MEMORY_BYTES_MAX, Place, SECONDS_MIN, Seconds, THREADS_MAX, bytes,
+    count, durability, file_name, level, log_format, mode, place, seconds, threads,
 };
+use http_server::driver::certificate::CertificateFiles;
+use http_server::driver::diagnostics::Level;
 use http_server::driver::listeners::{Endpoint, Wanted};
 use http_server::driver::log::Format;
 use http_server::driver::server::Options;
@@ -23,7 +25,8 @@ use http_server::store::Durability;
 #[command(
     version,
     about,
-    after_help = "A SIZE is a whole number of bytes, or of KiB, MiB, GiB or TiB with that behind it: 64KiB. \
+    after_help = "--help shows the limits, too.",
+    after_long_help = "A SIZE is a whole number of bytes, or of KiB, MiB, GiB or TiB with that behind it: 64KiB. \
     SECONDS may have a fraction: 0.5.\n\n\
     --idle-seconds-max 5 can also be said by HTTP_SERVER_IDLE_SECONDS_MAX=5 in the environment, and by \
     idle_seconds_max = 5 in the file of --config. A flag goes before the environment, that before the file.",
@@ -41,51 +44,66 @@ pub(super) struct CommandLine {
     #[arg(long)]
     pub(super) check: bool,
     /// IP address to listen on; 0.0.0.0 lets every machine that can reach this one read and write
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(long, help_heading = PLACES, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
     /// TCP port to listen on; 0 takes a free one and prints it
-    #[arg(long, value_name = "PORT", default_value_t = 4221)]
+    #[arg(long, help_heading = PLACES, value_name = "PORT", default_value_t = 4221)]
     port: u16,
     /// Listen here, too: 127.0.0.1:80, [::1]:80, [::]:80 for IPv6 and IPv4 (for IPv6 alone where another
     /// one takes that port of IPv4), unix:/run/server.socket. Can be said more than once, or several
     /// with commas between them; then the address of --bind and --port is listened on only where one of
-    /// these was said, too
-    #[arg(long, value_name = "PLACE", value_delimiter = ',', value_parser = endpoint)]
-    listen: Vec<Endpoint>,
+    /// these was said, too. With a certificate, TLS is spoken at addresses, but for http://127.0.0.1:80
+    #[arg(long, help_heading = PLACES, value_name = "PLACE", value_delimiter = ',', value_parser = place)]
+    listen: Vec<Place>,
     /// Permissions of the sockets of --listen unix:PATH, in octal; who may write may connect
-    #[arg(long, value_name = "MODE", default_value = "660", value_parser = mode)]
+    #[arg(long, help_heading = PLACES, value_name = "MODE", default_value = "660", value_parser = mode)]
     socket_mode: u32,
+    /// File with the certificate to speak TLS with, and those that lead from it to a known one, in PEM;
+    /// read again at SIGHUP
+    #[arg(long, help_heading = PLACES, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// File with the private key of --tls-certificate, in PEM
+    #[arg(long, help_heading = PLACES, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Event loops [default: one per CPU]
-    #[arg(long, value_name = "COUNT", value_parser = threads())]
+    #[arg(long, help_heading = PROCESS, value_name = "COUNT", value_parser = threads())]
     threads: Option<usize>,
     // They wait for the disk and not for a CPU, so there are more of them than CPUs: writes that are
     // synced at the same time share the file system's commits, and 32 shared better than 8.
     /// Threads for what may wait for the disk
-    #[arg(long, value_name = "COUNT", default_value_t = 32, value_parser = threads())]
+    #[arg(long, help_heading = PROCESS, value_name = "COUNT", default_value_t = 32, value_parser = threads())]
     pool: usize,
     /// After SIGTERM or SIGINT, finish what is under way for this long; then cut it off
-    #[arg(long, value_name = "SECONDS", default_value_t = Seconds::whole(10), value_parser = seconds(0.0))]
+    #[arg(long, help_heading = PROCESS, value_name = "SECONDS", default_value_t = Seconds::whole(10), value_parser = seconds(0.0))]
     grace: Seconds,
     /// Write no access log
-    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+    #[arg(long, help_heading = INSIGHT, value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true)]
     quiet: bool,
+    /// Say on stderr what happens beside requests, up to this level
+    #[arg(long, help_heading = INSIGHT, value_name = "LEVEL", default_value = "off", value_parser = level())]
+    diagnostics: Level,
     /// How the access log is written: short (address, request line, status, bytes, duration), common (the
     /// Common Log Format), combined (the same with Referer and User-Agent), json (an object in each line)
-    #[arg(long, value_name = "FORMAT", default_value = "short", value_parser = log_format())]
+    #[arg(long, help_heading = INSIGHT, value_name = "FORMAT", default_value = "short", value_parser = log_format())]
     log_format: Format,
     /// Append the access log to this file, and begin it anew on SIGHUP; else it goes to stderr
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = INSIGHT, value_name = "FILE")]
     log_file: Option<PathBuf>,
+    /// Give each request an id, or keep the one that it has in X-Request-Id: it stands in the answer's
+    /// X-Request-Id, and in the log where that is short or json
+    #[arg(long, help_heading = INSIGHT, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true)]
+    request_ids: bool,
     /// Answer /healthz, /readyz and /metrics (for Prometheus) here, such as on 127.0.0.1:9100; port 0 takes
     /// a free one and prints it. Whoever reaches it may read them
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, help_heading = INSIGHT, value_name = "ADDRESS")]
     admin: Option<SocketAddr>,
     /// What an acknowledged write survives: a power cut, or the death of the process alone
-    #[arg(long, value_name = "LEVEL", default_value = "disk", value_parser = durability())]
+    #[arg(long, help_heading = FILES, value_name = "LEVEL", default_value = "disk", value_parser = durability())]
     durability: Durability,
     /// Allow reads only: all else gets 405
-    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+    #[arg(long, help_heading = ACCESS, value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true)]
     read_only: bool,
     /// Who may do what: WHO is anonymous, user:NAME, token:NAME or * for every user and token; VERBS are
@@ -101,16 +119,21 @@ pub(super) struct CommandLine {
     #[arg(long, help_heading = ACCESS, value_name = "FILE")]
     tokens: Option<PathBuf>,
     /// Let reads follow symbolic links that stay inside the base directory; else they get 403
-    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+    #[arg(long, help_heading = FILES, value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true)]
     follow_symlinks: bool,
     /// Answer directories with 403 in place of a listing, where they have no --index
-    #[arg(long, value_name = "BOOL", default_value = "false", default_missing_value = "true",
+    #[arg(long, help_heading = FILES, value_name = "BOOL", default_value = "false", default_missing_value = "true",
         num_args = 0..=1, require_equals = true)]
     no_listing: bool,
     /// Answer a directory with the file of this name in it, index.html for one, where there is one
-    #[arg(long, value_name = "FILE_NAME", value_parser = file_name)]
+    #[arg(long, help_heading = FILES, value_name = "FILE_NAME", value_parser = file_name)]
     index: Option<String>,
+    /// Once started, give up all files but those below the base directory, and what else is not needed, by
+    /// the kernel's Landlock; the start line says how far that went
+    #[arg(long, help_heading = PROCESS, value_name = "BOOL", default_value = "true", default_missing_value = "true",
+        num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    landlock: bool,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(subcommand)]
@@ -179,23 +202,51 @@ impl CommandLine {
         let (rights, users) =
             access(self.read_only, &self.allow, self.users.as_deref(), self.tokens.as_deref())?;
         let address = SocketAddr::new(self.bind, self.port);
-        let mut endpoints = self.listen;
+        let certificate = match (self.tls_certificate, self.tls_key) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err(UsageError("--tls-certificate needs --tls-key beside it".to_owned()));
+            }
+            (None, Some(_)) => {
+                return Err(UsageError("--tls-key needs --tls-certificate beside it".to_owned()));
+            }
+        };
+        let secure = certificate.is_some();
+        let mut endpoints = Vec::new();
         if chosen("bind") || chosen("port") {
-            endpoints.insert(0, Endpoint::Address(address));
+            endpoints.push(Endpoint::Address { address, secure });
+        }
+        for place in self.listen {
+            endpoints.push(match place {
+                Place::Address(_, Some(true)) if !secure => {
+                    return Err(UsageError(format!(
+                        "--listen {place} needs --tls-certificate and --tls-key beside it"
+                    )));
+                }
+                Place::Address(address, chosen) => {
+                    Endpoint::Address { address, secure: chosen.unwrap_or(secure) }
+                }
+                Place::Path(path) => Endpoint::Path(path),
+            });
         }
         Ok(Options {
-            listen: Wanted { endpoints, otherwise: address, socket_mode: self.socket_mode },
+            listen: Wanted { endpoints, otherwise: address, secure, socket_mode: self.socket_mode },
+            certificate,
             event_loops: self
                 .threads
                 .unwrap_or_else(|| available_parallelism().map_or(1, usize::from).min(THREADS_MAX)),
             workers: self.pool,
             grace: self.grace.0,
             quiet: self.quiet,
+            diagnostics: self.diagnostics,
             log_format: self.log_format,
             log_file: self.log_file,
+            request_ids: self.request_ids,
             admin: self.admin,
             durability: self.durability,
             follow_symlinks: self.follow_symlinks,
+            confined: self.landlock,
             rights,
             users,
             limits: Limits {
@@ -207,7 +258,11 @@ impl CommandLine {
     }
 }
 
+const PLACES: &str = "Where it listens";
+const FILES: &str = "What is served, and how safely";
 const ACCESS: &str = "Who may do what";
+const INSIGHT: &str = "What it says of itself";
+const PROCESS: &str = "The process";
 const CONNECTIONS: &str = "Limits on connections";
 const HEADS: &str = "Limits on heads";
 const CONTENT: &str = "Limits on content";
@@ -218,94 +273,94 @@ const TIME: &str = "Limits on time";
 #[derive(Debug, Args)]
 struct LimitFlags {
     /// Open connections; one more is answered 503 and closed
-    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+    #[arg(long, hide_short_help = true, help_heading = CONNECTIONS, value_name = "COUNT",
         default_value_t = Limits::default().connections_max, value_parser = count(COUNT_MAX))]
     connections_max: usize,
     /// Open connections from one IPv4 address or one IPv6 /64; one more is answered 503 and closed.
     /// As many as there may be in all by default, for behind a proxy all come from one address
-    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+    #[arg(long, hide_short_help = true, help_heading = CONNECTIONS, value_name = "COUNT",
         default_value_t = Limits::default().connections_per_address_max,
         value_parser = count(COUNT_MAX))]
     connections_per_address_max: usize,
     /// Requests on one connection; the last one's answer closes it
-    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+    #[arg(long, hide_short_help = true, help_heading = CONNECTIONS, value_name = "COUNT",
         default_value_t = Limits::default().requests_per_connection_max,
         value_parser = clap::value_parser!(u64).range(1..))]
     requests_per_connection_max: u64,
     /// Jobs that wait for a thread of the pool; a request that would add one is answered 503
-    #[arg(long, help_heading = CONNECTIONS, value_name = "COUNT",
+    #[arg(long, hide_short_help = true, help_heading = CONNECTIONS, value_name = "COUNT",
         default_value_t = Limits::default().queue_jobs_max, value_parser = count(COUNT_MAX))]
     queue_jobs_max: usize,
 
     /// Bytes of a request target, at most --head-bytes-max; a longer one is answered 414
-    #[arg(long, help_heading = HEADS, value_name = "SIZE",
+    #[arg(long, hide_short_help = true, help_heading = HEADS, value_name = "SIZE",
         default_value_t = Bytes::from(Limits::default().target_bytes_max),
         value_parser = bytes(1..=MEMORY_BYTES_MAX))]
     target_bytes_max: Bytes,
     /// Bytes of a head with its empty line; a longer one is answered 431
-    #[arg(long, help_heading = HEADS, value_name = "SIZE",
+    #[arg(long, hide_short_help = true, help_heading = HEADS, value_name = "SIZE",
         default_value_t = Bytes::from(Limits::default().head_bytes_max),
         value_parser = bytes(1..=MEMORY_BYTES_MAX))]
     head_bytes_max: Bytes,
     /// Field lines of a head; more are answered 431
-    #[arg(long, help_heading = HEADS, value_name = "COUNT",
+    #[arg(long, hide_short_help = true, help_heading = HEADS, value_name = "COUNT",
         default_value_t = Limits::default().head_fields_max, value_parser = count(HEAD_FIELDS_CEILING))]
     head_fields_max: usize,
 
     /// Bytes of a request's content; more are answered 413
-    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+    #[arg(long, hide_short_help = true, help_heading = CONTENT, value_name = "SIZE",
         default_value_t = Bytes(Limits::default().content_bytes_max),
         value_parser = bytes(0..=u64::MAX))]
     content_bytes_max: Bytes,
     /// Bytes of content that one connection holds in memory on their way to a file
-    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+    #[arg(long, hide_short_help = true, help_heading = CONTENT, value_name = "SIZE",
         default_value_t = Bytes::from(Limits::default().content_buffer_bytes_max),
         value_parser = bytes(1..=MEMORY_BYTES_MAX))]
     content_buffer_bytes_max: Bytes,
     /// Bytes of unwanted content that are read past to keep a connection; more close it
-    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+    #[arg(long, hide_short_help = true, help_heading = CONTENT, value_name = "SIZE",
         default_value_t = Bytes(Limits::default().discard_bytes_max),
         value_parser = bytes(0..=u64::MAX))]
     discard_bytes_max: Bytes,
     /// Bytes of chunk extensions and trailers of one request; more are answered 400
-    #[arg(long, help_heading = CONTENT, value_name = "SIZE",
+    #[arg(long, hide_short_help = true, help_heading = CONTENT, value_name = "SIZE",
         default_value_t = Bytes::from(Limits::default().chunk_overhead_bytes_max),
         value_parser = bytes(0..=MEMORY_BYTES_MAX))]
     chunk_overhead_bytes_max: Bytes,
 
     /// Entries on one page of a directory's listing; more are on the next ones
-    #[arg(long, help_heading = LISTINGS, value_name = "COUNT",
+    #[arg(long, hide_short_help = true, help_heading = LISTINGS, value_name = "COUNT",
         default_value_t = Limits::default().listing_entries_max, value_parser = count(LISTING_ENTRIES_MAX))]
     listing_entries_max: usize,
     /// Entries of a directory that are still sorted; a longer listing is in the directory's own order
-    #[arg(long, help_heading = LISTINGS, value_name = "COUNT",
+    #[arg(long, hide_short_help = true, help_heading = LISTINGS, value_name = "COUNT",
         default_value_t = Limits::default().listing_sorted_max, value_parser = count(COUNT_MAX))]
     listing_sorted_max: usize,
 
     /// From the first byte of a head to its last; then 408
-    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+    #[arg(long, hide_short_help = true, help_heading = TIME, value_name = "SECONDS",
         default_value_t = Seconds(Limits::default().head_time_max), value_parser = seconds(SECONDS_MIN))]
     head_seconds_max: Seconds,
     /// How far the sender of content may fall behind --transfer-bytes-per-second-min; then 408
-    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+    #[arg(long, hide_short_help = true, help_heading = TIME, value_name = "SECONDS",
         default_value_t = Seconds(Limits::default().content_time_max), value_parser = seconds(SECONDS_MIN))]
     content_seconds_max: Seconds,
     /// Between two requests; then the connection is closed without an answer
-    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+    #[arg(long, hide_short_help = true, help_heading = TIME, value_name = "SECONDS",
         default_value_t = Seconds(Limits::default().idle_time_max), value_parser = seconds(SECONDS_MIN))]
     idle_seconds_max: Seconds,
     /// How far the reader of an answer may fall behind --transfer-bytes-per-second-min; then the
     /// connection is closed
-    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+    #[arg(long, hide_short_help = true, help_heading = TIME, value_name = "SECONDS",
         default_value_t = Seconds(Limits::default().write_time_max), value_parser = seconds(SECONDS_MIN))]
     write_seconds_max: Seconds,
     /// Pace below which a transfer uses up its time, in either direction
-    #[arg(long, help_heading = TIME, value_name = "SIZE",
+    #[arg(long, hide_short_help = true, help_heading = TIME, value_name = "SIZE",
         default_value_t = Bytes(Limits::default().transfer_bytes_per_second_min),
         value_parser = bytes(1..=u64::MAX))]
     transfer_bytes_per_second_min: Bytes,
     /// How long a connection stays open after its last answer, so that the peer can read it
-    #[arg(long, help_heading = TIME, value_name = "SECONDS",
+    #[arg(long, hide_short_help = true, help_heading = TIME, value_name = "SECONDS",
         default_value_t = Seconds(Limits::default().linger_time_max), value_parser = seconds(0.0))]
     linger_seconds_max: Seconds,
 }

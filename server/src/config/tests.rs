@@ -93,7 +93,7 @@ fn without_flags_the_defaults_hold() {
     assert_eq!(options.event_loops, available_parallelism().unwrap().get());
     assert_eq!(options.workers, 32);
     assert_eq!(options.grace, Duration::from_secs(10));
-    assert!(!options.quiet);
+    assert!(!options.quiet && options.confined);
     assert_eq!((options.log_format, options.log_file), (Format::Short, None));
     assert_eq!(options.durability, Durability::Disk);
     assert_eq!(options.limits, Limits::default());
@@ -111,8 +111,12 @@ fn each_flag_reaches_its_field() {
         "--durability=cache",
         "--no-listing",
         "--index=index.html",
+        "--landlock=false",
     ]);
-    assert_eq!(options.listen.endpoints, [Endpoint::Address("[::1]:0".parse().unwrap())]);
+    assert!(!options.confined);
+    let address = "[::1]:0".parse().unwrap();
+    assert_eq!(options.listen.endpoints, [Endpoint::Address { address, secure: false }]);
+    assert_eq!(options.certificate, None);
     assert_eq!((options.event_loops, options.workers), (3, 5));
     assert_eq!(options.grace, Duration::from_millis(250));
     assert!(options.quiet);
@@ -149,6 +153,30 @@ fn places_to_listen_add_up() {
     assert_eq!(endpoints(&with_port), ["http://127.0.0.1:4221", "unix:a b"]);
     assert_eq!(endpoints(&["--bind=::1", "--listen=unix:a"]), ["http://[::1]:4221", "unix:a"]);
     assert_eq!(options(&["--socket-mode", "0777"]).listen.socket_mode, 0o777);
+}
+
+#[test]
+fn with_a_certificate_addresses_speak_tls_unless_somebody_says_otherwise() {
+    let pair = ["--tls-certificate=c", "--tls-key=k"];
+    let secure = options(&pair);
+    let files = secure.certificate.unwrap();
+    assert_eq!((files.certificate, files.key), (PathBuf::from("c"), PathBuf::from("k")));
+    assert!(secure.listen.secure && !options(&[]).listen.secure);
+    let several = "127.0.0.1:1,http://127.0.0.1:2,https://127.0.0.1:3,unix:a";
+    let endpoints = options(&[pair[0], pair[1], "--port=4", "--listen", several]).listen.endpoints;
+    let shown: Vec<String> = endpoints.iter().map(Endpoint::to_string).collect();
+    let expected =
+        ["https://127.0.0.1:4", "https://127.0.0.1:1", "http://127.0.0.1:2", "https://127.0.0.1:3"];
+    assert_eq!(shown[..4], expected);
+    assert_eq!(shown[4], "unix:a");
+    for (flags, missing) in [
+        (&pair[..1], "--tls-key"),
+        (&pair[1..], "--tls-certificate"),
+        (&["--listen=https://127.0.0.1:3"], "--tls-certificate"),
+    ] {
+        let line = refused(&[&BASE, flags].concat());
+        assert!(line.contains(missing), "{line}");
+    }
 }
 
 #[test]

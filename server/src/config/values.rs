@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 
-use http_server::driver::listeners::Endpoint;
+use http_server::driver::diagnostics::Level;
 use http_server::driver::log::Format;
 use http_server::store::Durability;
 use http_server::store::path::FilePath;
@@ -42,6 +42,10 @@ pub(super) fn durability() -> impl TypedValueParser<Value = Durability> {
     })
 }
 
+pub(super) fn level() -> impl TypedValueParser<Value = Level> {
+    PossibleValuesParser::new(Level::NAMES).try_map(|name| name.parse::<Level>())
+}
+
 pub(super) fn log_format() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(["short", "common", "combined", "json"]).map(|format| match format.as_str() {
         "common" => Format::Common,
@@ -61,14 +65,40 @@ pub(super) fn file_name(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
-    match text.strip_prefix("unix:") {
-        Some("") => Err("unix: needs a path behind it".to_owned()),
-        Some(path) => Ok(Endpoint::Path(PathBuf::from(path))),
-        None => SocketAddr::from_str(text)
-            .map(Endpoint::Address)
-            .map_err(|_| "not a place such as 127.0.0.1:80, [::1]:80 or unix:/run/server.socket".to_owned()),
+/// Where to listen, as it is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// An address, and whether TLS is spoken there, where that was said.
+    Address(SocketAddr, Option<bool>),
+    Path(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Address(address, Some(true)) => write!(formatter, "https://{address}"),
+            Place::Address(address, Some(false)) => write!(formatter, "http://{address}"),
+            Place::Address(address, None) => address.fmt(formatter),
+            Place::Path(path) => write!(formatter, "unix:{}", path.display()),
+        }
     }
+}
+
+pub(super) fn place(text: &str) -> Result<Place, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        if path.is_empty() {
+            return Err("unix: needs a path behind it".to_owned());
+        }
+        return Ok(Place::Path(PathBuf::from(path)));
+    }
+    let (address, secure) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(address), _) => (address, Some(true)),
+        (_, Some(address)) => (address, Some(false)),
+        _ => (text, None),
+    };
+    SocketAddr::from_str(address)
+        .map(|address| Place::Address(address, secure))
+        .map_err(|_| "not a place such as 127.0.0.1:80, [::1]:80 or unix:/run/server.socket".to_owned())
 }
 
 pub(super) fn mode(text: &str) -> Result<u32, String> {

@@ -1,7 +1,8 @@
 //! One request and its answer: what has to be remembered of the one to write the other.
 
-use super::{Answered, Output, Words};
+use super::{Answered, Output, RequestId, Words};
 use crate::api::entity_tag::Tag;
+use crate::api::problem;
 use crate::api::reply::{About, Reply};
 use crate::clock::{Instant, Now};
 use crate::http::date::HttpDate;
@@ -26,13 +27,16 @@ pub(super) struct Exchange {
     /// Nothing where no request was understood.
     method: Option<Method>,
     words: Words,
+    id: RequestId,
+    /// Errors are documents for programs.
+    problem: bool,
     /// Why it is refused before anybody asks what it wants, if so.
     pub(super) rejection: Option<Rejection>,
 }
 
 impl Exchange {
     /// Of a request that was understood.
-    pub(super) fn new(request: &Request<'_>, begun: Instant, output: &Output) -> Exchange {
+    pub(super) fn new(request: &Request<'_>, begun: Instant, output: &mut Output) -> Exchange {
         Exchange {
             head_only: request.method == Method::Head,
             http10: request.version == request_line::Version::Http10,
@@ -40,12 +44,14 @@ impl Exchange {
             begun,
             method: Some(request.method),
             words: Words::of(request, output.recorded),
+            id: output.ids.as_mut().map(|ids| ids.name(Some(request))).unwrap_or_default(),
+            problem: problem::is_asked_for(request),
             rejection: None,
         }
     }
 
     /// Of a request that was not: `received` is what there is of it.
-    pub(super) fn malformed(received: &[u8], begun: Instant, output: &Output) -> Exchange {
+    pub(super) fn malformed(received: &[u8], begun: Instant, output: &mut Output) -> Exchange {
         let received = received.strip_prefix(b"\r\n").unwrap_or(received);
         let line_length =
             received.iter().position(|byte| !matches!(byte, b' '..=b'~')).unwrap_or(received.len());
@@ -57,6 +63,8 @@ impl Exchange {
             begun,
             method: None,
             words: Words::of_line(line, output.recorded),
+            id: output.ids.as_mut().map(|ids| ids.name(None)).unwrap_or_default(),
+            problem: false,
             rejection: None,
         }
     }
@@ -68,9 +76,20 @@ impl Exchange {
 
     /// Writes a whole answer; with `keep` the connection stays.
     pub(super) fn reply(self, reply: &Reply<'_>, keep: bool, now: &Now, output: &mut Output) {
+        if self.problem && !reply.code.is_empty() {
+            let (media_type, content) = problem::document(reply);
+            let (media_type, content) = (Some(media_type), content.into());
+            self.write(&Reply { media_type, content, ..reply.clone() }, &[problem::FIELD], keep, now, output);
+        } else {
+            self.write(reply, &[], keep, now, output);
+        }
+    }
+
+    /// With `more` fields.
+    fn write(self, reply: &Reply<'_>, more: &[(&str, &str)], keep: bool, now: &Now, output: &mut Output) {
         let length = reply.content.len() as u64;
         let (mut version, mut content_range, mut fields) = (None, None, reply.fields);
-        let (own, mut number);
+        let (own, all, mut number);
         match &reply.about {
             About::Nothing => {}
             About::Version(of) => version = Some(*of),
@@ -80,6 +99,10 @@ impl Exchange {
                 own = about.fields(&mut number);
                 fields = &own;
             }
+        }
+        if !more.is_empty() {
+            all = [fields, more].concat();
+            fields = &all;
         }
         let content = reply.media_type.map(|media_type| (media_type, length));
         let head = FileHead { status: reply.status, content, version, content_range, fields };
@@ -109,6 +132,8 @@ impl Exchange {
             let modified = HttpDate::from_unix_seconds(u64::try_from(modified).unwrap_or(0));
             (Tag::of(&version), modified)
         });
+        let mut id = Vec::new();
+        self.id.write(&mut id);
         ResponseHead {
             status: head.status,
             date: &now.date,
@@ -117,6 +142,7 @@ impl Exchange {
             location,
             validators: validators.as_ref().map(|(tag, modified)| (tag.as_bytes(), modified)),
             content_range: head.content_range,
+            request_id: (!id.is_empty()).then_some(id.as_slice()),
             persistence: self.persistence(keep),
         }
         .write(&mut output.bytes);
@@ -127,6 +153,7 @@ impl Exchange {
         if let Some(answered) = &mut output.answered {
             answered.push(Answered {
                 method: self.method,
+                id: self.id,
                 words: self.words,
                 rejection: self.rejection,
                 status,

@@ -169,7 +169,7 @@ impl Connection {
         now: &Now,
         output: &mut Output,
     ) -> Want {
-        let reply = reply::refusal(rejection.status(), rejection.reason());
+        let reply = reply::refusal(rejection.status(), rejection.code(), rejection.reason());
         exchange.rejection = Some(rejection);
         if bug("malformed_request_keeps_the_connection") {
             exchange.reply(&reply, true, now, output);

@@ -1,5 +1,6 @@
 //! What is recorded of a request and its answer, for the log and for the figures.
 
+use super::RequestId;
 use crate::clock::Instant;
 use crate::http::rejection::Rejection;
 use crate::http::request::Request;
@@ -11,6 +12,8 @@ use crate::http::status::Status;
 pub struct Answered {
     /// What was asked; nothing where no request was understood.
     pub method: Option<Method>,
+    /// What it is called.
+    pub id: RequestId,
     /// What the client said, as far as it is recorded.
     pub words: Words,
     /// Why it was refused before anybody asked what it wants, if so.

@@ -38,13 +38,12 @@ const FIELDS_MAX: usize = 64;
 const HEAD: HeadLimits =
     HeadLimits { target_bytes_max: 1024, head_bytes_max: 8192, head_fields_max: FIELDS_MAX };
 
-/// Listens on `address` and starts the thread. Nobody waits for it: it ends with the process. Says where
-/// it listens.
+/// Starts the thread that answers those who come to `listener`. Nobody waits for it: it ends with the
+/// process. Says where it listens.
 ///
 /// # Errors
-/// Where the address cannot be had, or the system has no room.
-pub fn start(address: SocketAddr, pages: Pages) -> io::Result<SocketAddr> {
-    let listener = Listener::bind(address, false)?;
+/// Where the system has no room.
+pub fn start(listener: Listener, pages: Pages) -> io::Result<SocketAddr> {
     let address = listener.address()?;
     let epoll = Epoll::new()?;
     epoll.add(listener.as_fd(), Readiness::READABLE, LISTENER)?;

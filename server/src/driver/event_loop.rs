@@ -18,7 +18,7 @@ use super::session::{Common, Next, Occasion, RECEIVE_BYTES_MAX, Session};
 use super::slots::{Slots, Token};
 use super::watch;
 use crate::clock::{Clock, Instant};
-use crate::connection::{Connection, Output};
+use crate::connection::{Connection, Output, RequestIds};
 use crate::limits::Limits;
 use crate::seeded::bug;
 use crate::shared::addresses::AddressCounts;
@@ -73,6 +73,8 @@ pub struct Parts<N, D: Directory, C> {
     pub log: Lines,
     /// What is counted, where somebody asks for it.
     pub figures: Option<Arc<Figures>>,
+    /// What requests are called, where they are called something.
+    pub ids: Option<RequestIds>,
     /// How long to wait for what is under way when the server ends.
     pub grace: Duration,
     /// Which event loop it is.
@@ -137,6 +139,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             access,
             log,
             figures,
+            ids,
             grace,
             event_loop,
         } = parts;
@@ -145,6 +148,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             bytes: Vec::new(),
             answered: (recorded.is_some() || figures.is_some()).then(Vec::new),
             recorded: recorded.unwrap_or_default(),
+            ids,
         };
         let common = Common {
             network,
@@ -314,6 +318,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
                 if cfg!(debug_assertions) {
                     resume_unwind(panic);
                 }
+                tracing::error!(%peer, "a connection is closed: a rule of the server's own was broken");
                 common.output.bytes.clear();
                 Next::Close
             },
@@ -356,6 +361,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
 
     fn close(&mut self, token: Token) {
         let Some(mut place) = self.sessions.remove(token) else { return };
+        tracing::debug!(peer = %place.peer, "closed");
         self.common.count(|figures| watch::closed(figures, place.counted, place.rested));
         if let Some(session) = place.session() {
             session.close(token, &mut self.common);
@@ -403,18 +409,23 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     fn admit(&mut self, socket: N::Socket, peer: Peer) {
         let limits = Arc::clone(&self.common.limits);
         let counted = self.try_count(peer.ip());
+        tracing::debug!(%peer, event_loop = self.common.event_loop, counted, "accepted");
+        let handshaking = self.common.network.layer(&socket).handshaking;
         let (connection, occasion) = if counted {
             let connection =
                 Connection::new(limits, &self.common.now).under(self.common.access.rights.clone());
             (connection, Occasion::Turn)
-        } else if self.refused < REFUSED_MAX {
+        } else if self.refused < REFUSED_MAX && !handshaking {
             self.refused += 1;
             let (connection, want) = Connection::refused(limits, &self.common.now, &mut self.common.output);
             (connection, Occasion::Refused(want))
         } else {
             return;
         };
-        let session = Session::new(socket, peer, connection);
+        let mut session = Session::new(socket, peer, connection);
+        if handshaking {
+            session.limit_handshake(self.common.now.instant.after(self.common.limits.head_time_max));
+        }
         let Some(token) = self.sessions.insert(Place::new(session, counted)) else {
             self.common.output.clear();
             self.uncount(counted, peer.ip());

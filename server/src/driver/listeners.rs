@@ -4,10 +4,13 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use listenfd::ListenFd;
+use rustls::ServerConfig;
 
 use super::socket_file::{self, SocketFile};
+use crate::shared::current::Current;
 use crate::sys::socket::Listener;
 
 /// Sockets that one server listens on, at most.
@@ -17,7 +20,12 @@ pub const LISTENERS_MAX: u32 = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// A TCP address; with port 0, at any that is free.
-    Address(SocketAddr),
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// Whether TLS is spoken there.
+        secure: bool,
+    },
     /// A local socket.
     Path(PathBuf),
 }
@@ -25,7 +33,9 @@ pub enum Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::Address(address) => write!(formatter, "http://{address}"),
+            Endpoint::Address { address, secure } => {
+                write!(formatter, "{}://{address}", if *secure { "https" } else { "http" })
+            }
             Endpoint::Path(path) => write!(formatter, "unix:{}", path.display()),
         }
     }
@@ -38,21 +48,23 @@ pub struct Wanted {
     pub endpoints: Vec<Endpoint>,
     /// This where there is nothing else.
     pub otherwise: SocketAddr,
+    /// Whether TLS is spoken there, and on addresses that a service manager hands over.
+    pub secure: bool,
     /// Permissions of local sockets.
     pub socket_mode: u32,
 }
 
 /// One event loop's share of a place.
-#[derive(Debug)]
 pub struct Listening {
     /// The socket.
     pub listener: Listener,
     /// Whether other event loops wait for the same one.
     pub shared: bool,
+    /// With what its connections are secured, if they are.
+    pub certificate: Option<Arc<Current<ServerConfig>>>,
 }
 
 /// All sockets of a server that is about to start.
-#[derive(Debug)]
 pub struct Listeners {
     /// Where they listen, with the ports that were taken; at least one.
     pub endpoints: Vec<Endpoint>,
@@ -60,26 +72,35 @@ pub struct Listeners {
     pub of_event_loops: Vec<Vec<Listening>>,
     /// The files of local sockets, which vanish with this.
     pub files: Vec<SocketFile>,
+    certificate: Option<Arc<Current<ServerConfig>>>,
 }
 
 impl Listeners {
     /// Listens on everything that is wanted, and on what a service manager hands over: call it before
-    /// there are other threads, for it takes variables out of the environment (sd_listen_fds(3)).
+    /// there are other threads, for it takes variables out of the environment (sd_listen_fds(3)). TLS is
+    /// spoken with `certificate`.
     ///
     /// # Errors
     /// Where one of them cannot be had; then none is.
-    pub fn open(wanted: &Wanted, event_loops: usize) -> Result<Listeners, ListenError> {
+    pub fn open(
+        wanted: &Wanted,
+        certificate: Option<Arc<Current<ServerConfig>>>,
+        event_loops: usize,
+    ) -> Result<Listeners, ListenError> {
         let mut all = Listeners {
             endpoints: Vec::new(),
             of_event_loops: (0..event_loops).map(|_| Vec::new()).collect(),
             files: Vec::new(),
+            certificate,
         };
-        all.inherit(&mut ListenFd::from_env())?;
+        all.inherit(&mut ListenFd::from_env(), wanted.secure)?;
         for endpoint in &wanted.endpoints {
             let failed = |source| ListenError { place: Place::Endpoint(endpoint.clone()), source };
             all.expect_room().map_err(failed)?;
             match endpoint {
-                Endpoint::Address(address) => all.bind(*address, only_version_6(*address, &wanted.endpoints)),
+                &Endpoint::Address { address, secure } => {
+                    all.bind(address, secure, only_version_6(address, &wanted.endpoints))
+                }
                 Endpoint::Path(path) => {
                     socket_file::listen(path, wanted.socket_mode).and_then(|(listener, file)| {
                         all.files.push(file);
@@ -90,14 +111,15 @@ impl Listeners {
             .map_err(failed)?;
         }
         if all.endpoints.is_empty() {
-            let endpoint = Endpoint::Address(wanted.otherwise);
-            all.bind(wanted.otherwise, false)
+            let (address, secure) = (wanted.otherwise, wanted.secure);
+            let endpoint = Endpoint::Address { address, secure };
+            all.bind(address, secure, false)
                 .map_err(|source| ListenError { place: Place::Endpoint(endpoint), source })?;
         }
         Ok(all)
     }
 
-    fn inherit(&mut self, manager: &mut ListenFd) -> Result<(), ListenError> {
+    fn inherit(&mut self, manager: &mut ListenFd, secure: bool) -> Result<(), ListenError> {
         for number in 0..manager.len() {
             let failed = |source| ListenError { place: Place::Inherited(number), source };
             self.expect_room().map_err(failed)?;
@@ -114,7 +136,7 @@ impl Listeners {
             let listener = Listener::inherited(socket).map_err(failed)?;
             let endpoint = match path {
                 Some(path) => Endpoint::Path(path),
-                None => Endpoint::Address(listener.address().map_err(failed)?),
+                None => Endpoint::Address { address: listener.address().map_err(failed)?, secure },
             };
             // It stays open behind our end, and so is not spread over sockets of ours beside it.
             self.share(listener, endpoint).map_err(failed)?;
@@ -123,14 +145,16 @@ impl Listeners {
     }
 
     /// A socket of its own for each event loop.
-    fn bind(&mut self, address: SocketAddr, only_version_6: bool) -> io::Result<()> {
+    fn bind(&mut self, address: SocketAddr, secure: bool, only_version_6: bool) -> io::Result<()> {
         let first = Listener::bind(address, only_version_6)?;
-        self.endpoints.push(Endpoint::Address(first.address()?));
+        self.endpoints.push(Endpoint::Address { address: first.address()?, secure });
+        let certificate = self.certificate.as_ref().filter(|_| secure);
         if let Some((own, others)) = self.of_event_loops.split_first_mut() {
             for other in others {
-                other.push(Listening { listener: first.beside()?, shared: false });
+                let listener = first.beside()?;
+                other.push(Listening { listener, shared: false, certificate: certificate.cloned() });
             }
-            own.push(Listening { listener: first, shared: false });
+            own.push(Listening { listener: first, shared: false, certificate: certificate.cloned() });
         }
         Ok(())
     }
@@ -138,8 +162,11 @@ impl Listeners {
     /// One socket for all event loops.
     fn share(&mut self, listener: Listener, endpoint: Endpoint) -> io::Result<()> {
         let shared = self.of_event_loops.len() > 1;
+        let secure = matches!(endpoint, Endpoint::Address { secure: true, .. });
+        let certificate = self.certificate.as_ref().filter(|_| secure);
         for listening in &mut self.of_event_loops {
-            listening.push(Listening { listener: listener.share()?, shared });
+            let listener = listener.share()?;
+            listening.push(Listening { listener, shared, certificate: certificate.cloned() });
         }
         self.endpoints.push(endpoint);
         Ok(())
@@ -157,7 +184,7 @@ impl Listeners {
 fn only_version_6(address: SocketAddr, all: &[Endpoint]) -> bool {
     address.ip() == Ipv6Addr::UNSPECIFIED
         && all.iter().any(|other| match other {
-            Endpoint::Address(other) => other.is_ipv4() && other.port() == address.port(),
+            Endpoint::Address { address: other, .. } => other.is_ipv4() && other.port() == address.port(),
             Endpoint::Path(_) => false,
         })
 }
@@ -181,7 +208,7 @@ impl fmt::Display for ListenError {
         use io::ErrorKind::{AddrInUse, AddrNotAvailable, AlreadyExists, NotFound, PermissionDenied};
         let source = &self.source;
         match &self.place {
-            Place::Endpoint(Endpoint::Address(address)) => {
+            Place::Endpoint(Endpoint::Address { address, .. }) => {
                 write!(formatter, "cannot listen on {address}: ")?;
                 match source.kind() {
                     AddrInUse => formatter.write_str("another program does; stop it or choose another port"),
@@ -229,24 +256,31 @@ mod tests {
     fn wanted(endpoints: &[&str]) -> Wanted {
         let endpoint = |text: &&str| match text.strip_prefix("unix:") {
             Some(path) => Endpoint::Path(path.into()),
-            None => Endpoint::Address(text.parse().unwrap()),
+            None => Endpoint::Address { address: text.parse().unwrap(), secure: false },
         };
         Wanted {
             endpoints: endpoints.iter().map(endpoint).collect(),
             otherwise: "127.0.0.1:0".parse().unwrap(),
+            secure: false,
             socket_mode: 0o600,
         }
+    }
+
+    fn open(endpoints: &[&str], event_loops: usize) -> Result<Listeners, ListenError> {
+        Listeners::open(&wanted(endpoints), None, event_loops)
     }
 
     #[test]
     fn a_start_that_fails_says_what_and_what_to_do() {
         let message = |endpoint: &str| {
-            let message = Listeners::open(&wanted(&[endpoint]), 2).unwrap_err().to_string();
+            let message = open(&[endpoint], 2).err().unwrap().to_string();
             assert!(!message.contains('\n'));
             message
         };
-        let listeners = Listeners::open(&wanted(&[]), 2).unwrap();
-        let [Endpoint::Address(taken)] = listeners.endpoints[..] else { panic!("one address") };
+        let listeners = open(&[], 2).unwrap();
+        let [Endpoint::Address { address: taken, .. }] = listeners.endpoints[..] else {
+            panic!("one address")
+        };
         let busy = format!("cannot listen on {taken}: another program does; stop it or choose another port");
         assert_eq!(message(&taken.to_string()), busy);
         // RFC 5737: an address for documentation.
@@ -254,7 +288,10 @@ mod tests {
             "cannot listen on 192.0.2.1:80: this machine does not have that address; choose one that it has";
         assert_eq!(message("192.0.2.1:80"), foreign);
         let refused = ListenError {
-            place: Place::Endpoint(Endpoint::Address("127.0.0.1:80".parse().unwrap())),
+            place: Place::Endpoint(Endpoint::Address {
+                address: "127.0.0.1:80".parse().unwrap(),
+                secure: false,
+            }),
             source: io::ErrorKind::PermissionDenied.into(),
         };
         let privileged =
@@ -273,7 +310,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("socket");
         let local = format!("unix:{}", path.display());
-        let listeners = Listeners::open(&wanted(&["127.0.0.1:0", &local, "[::1]:0"]), 3).unwrap();
+        let listeners = open(&["127.0.0.1:0", &local, "[::1]:0"], 3).unwrap();
         assert_eq!(listeners.endpoints.len(), 3);
         for listening in &listeners.of_event_loops {
             let shared: Vec<bool> = listening.iter().map(|listening| listening.shared).collect();
@@ -282,15 +319,15 @@ mod tests {
         drop(listeners);
         assert!(!path.exists());
         // Where one cannot be had, nothing is left of the others.
-        Listeners::open(&wanted(&[&local, "192.0.2.1:80"]), 1).unwrap_err();
+        assert!(open(&[&local, "192.0.2.1:80"], 1).is_err());
         assert!(!path.exists());
     }
 
     #[test]
     fn there_are_no_more_places_than_can_be_told_apart() {
-        let many = |count: usize| Listeners::open(&wanted(&vec!["127.0.0.1:0"; count]), 1);
+        let many = |count: usize| open(&vec!["127.0.0.1:0"; count], 1);
         assert_eq!(many(64).unwrap().endpoints.len(), 64);
-        assert!(many(65).unwrap_err().to_string().contains("64 places at most"));
+        assert!(many(65).err().unwrap().to_string().contains("64 places at most"));
     }
 
     #[test]

@@ -85,6 +85,12 @@ impl Log {
         Arc::clone(&self.dropped)
     }
 
+    /// Where whatever is no request can be said.
+    pub fn notes(&self) -> Notes {
+        let notes = self.notes.as_ref().unwrap_or(&self.requests);
+        Notes { parcels: Arc::clone(&notes.parcels), dropped: Arc::clone(&self.dropped) }
+    }
+
     /// By which its file is begun anew.
     pub fn reopening(&self) -> Reopening {
         Reopening(Arc::clone(&self.requests.parcels))
@@ -96,6 +102,27 @@ impl Log {
         if let Some(notes) = self.notes {
             notes.finish(left);
         }
+    }
+}
+
+/// Lines from any thread. Never waits: where there is no room they are lost.
+#[derive(Clone)]
+pub struct Notes {
+    parcels: Parcels,
+    dropped: Arc<AtomicU64>,
+}
+
+impl io::Write for Notes {
+    /// Takes whole lines.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if self.parcels.try_push(Parcel::Lines(lines.to_vec()), BATCHES_MAX).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::listeners::{LISTENERS_MAX, Listening};
+use super::secure::SecureStream;
+use super::session::RECEIVE_BYTES_MAX;
 use super::slots::Token;
+use super::transport::{Layer, Transport};
 use crate::store::directory::Directory;
 use crate::sys::epoll::{Epoll, EventBuffer, Readiness};
 use crate::sys::event_fd::EventFd;
-use crate::sys::socket::Stream;
-
 pub use crate::sys::socket::Peer;
 
 /// The network as one event loop sees it. No call waits but [`Network::wait`].
@@ -47,24 +48,33 @@ pub trait Network<D: Directory> {
     ///
     /// # Errors
     /// `WouldBlock` where nothing is there; others mean that the connection is gone.
-    fn receive(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
+    fn receive(&mut self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
     /// Sends as much as there is room for; with `more`, what follows may share its last segment.
     ///
     /// # Errors
     /// `WouldBlock` where there is no room; others mean that the connection is gone.
-    fn send(&mut self, socket: &Self::Socket, bytes: &[u8], more: bool) -> io::Result<usize>;
+    fn send(&mut self, socket: &mut Self::Socket, bytes: &[u8], more: bool) -> io::Result<usize>;
     /// The same for bytes of a file; no bytes mean that it ends before the range begins.
     ///
     /// # Errors
     /// `WouldBlock` where there is no room; others mean that the connection or the file is gone.
-    fn send_file(&mut self, socket: &Self::Socket, file: &D::File, range: Range<u64>) -> io::Result<usize>;
+    fn send_file(
+        &mut self,
+        socket: &mut Self::Socket,
+        file: &D::File,
+        range: Range<u64>,
+    ) -> io::Result<usize>;
     /// Tells when there is room to send, even if that is so already.
     ///
     /// # Errors
     /// Where the system has no memory for it.
     fn await_room(&mut self, socket: &Self::Socket, token: Token) -> io::Result<()>;
     /// Says to the peer that nothing more will be sent.
-    fn shut_down(&mut self, socket: &Self::Socket);
+    fn shut_down(&mut self, socket: &mut Self::Socket);
+    /// What stands between the connection and its socket, where anything does.
+    fn layer(&self, _socket: &Self::Socket) -> Layer {
+        Layer::default()
+    }
 }
 
 /// Something that happened.
@@ -103,6 +113,8 @@ pub struct SystemNetwork {
     /// Let go to have one descriptor when all are used up.
     reserve: Option<OwnedFd>,
     bell: Arc<EventFd>,
+    /// What TLS has between sockets and connections, lent to one at a time; nothing without TLS.
+    records: Vec<u8>,
 }
 
 /// Keys beyond all packed tokens.
@@ -132,25 +144,35 @@ impl SystemNetwork {
         epoll.add(bell.as_fd(), Readiness::READABLE, BELL)?;
         let reserve = Some(bell.as_fd().try_clone_to_owned()?);
         let buffer = EventBuffer::new(EVENTS_MAX);
-        Ok(SystemNetwork { epoll, buffer, listeners, ready, turn: 0, reserve, bell })
+        let secure = listeners.iter().any(|listening| listening.certificate.is_some());
+        let records = vec![0; if secure { RECEIVE_BYTES_MAX } else { 0 }];
+        Ok(SystemNetwork { epoll, buffer, listeners, ready, turn: 0, reserve, bell, records })
     }
 
     /// One connection of any listener that may have one, beginning with the one whose turn it is.
-    fn accept_any(&mut self) -> Accepted<Stream> {
+    fn accept_any(&mut self) -> Accepted<Transport> {
         while self.ready != 0 {
             let later = self.ready & u64::MAX.checked_shl(self.turn).unwrap_or(0);
             let at = if later == 0 { self.ready } else { later }.trailing_zeros();
-            let accepted = self.listeners.get(at as usize).map(|listening| listening.listener.accept());
-            match accepted {
-                Some(Ok((socket, peer))) => {
+            let Some(listening) = self.listeners.get(at as usize) else {
+                self.ready = 0;
+                continue;
+            };
+            match listening.listener.accept() {
+                Ok((socket, peer)) => {
                     self.turn = at + 1;
-                    return Accepted::Connection(socket, peer);
+                    let Some(certificate) = &listening.certificate else {
+                        return Accepted::Connection(Transport::Plain(socket), peer);
+                    };
+                    return match SecureStream::new(socket, certificate.get()) {
+                        Ok(stream) => Accepted::Connection(Transport::Secure(Box::new(stream)), peer),
+                        Err(_) => Accepted::Gone,
+                    };
                 }
-                Some(Err(error)) => match refusal(&error) {
+                Err(error) => match refusal(&error) {
                     Accepted::Nothing => self.ready &= !(1 << at),
                     accepted => return accepted,
                 },
-                None => self.ready = 0,
             }
         }
         Accepted::Nothing
@@ -164,7 +186,7 @@ impl<D: Directory> Network<D> for SystemNetwork
 where
     D::File: AsFd,
 {
-    type Socket = Stream;
+    type Socket = Transport;
 
     fn wait(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
         events.clear();
@@ -180,13 +202,14 @@ where
         Ok(())
     }
 
-    fn accept(&mut self) -> Accepted<Stream> {
+    fn accept(&mut self) -> Accepted<Transport> {
         self.accept_any()
     }
 
     fn refuse_one(&mut self, answer: &[u8]) {
         drop(self.reserve.take());
-        if let Accepted::Connection(socket, _) = self.accept_any() {
+        // Over TLS there is no word to be had in one call: it is closed without.
+        if let Accepted::Connection(Transport::Plain(socket), _) = self.accept_any() {
             let _ = socket.send(answer, false);
             let _ = socket.shut_down();
             // What was received and not read would turn the close into a reset.
@@ -200,32 +223,51 @@ where
         self.ready = 0;
     }
 
-    fn register(&mut self, socket: &Stream, token: Token) -> io::Result<()> {
-        self.epoll.add(socket.as_fd(), INTEREST, token.packed())
+    fn register(&mut self, socket: &Transport, token: Token) -> io::Result<()> {
+        self.epoll.add(socket.socket().as_fd(), INTEREST, token.packed())
     }
 
-    fn receive(&mut self, socket: &Stream, buffer: &mut [u8]) -> io::Result<usize> {
-        socket.receive(buffer)
+    fn receive(&mut self, socket: &mut Transport, buffer: &mut [u8]) -> io::Result<usize> {
+        match socket {
+            Transport::Plain(socket) => socket.receive(buffer),
+            Transport::Secure(stream) => stream.receive(buffer, &mut self.records),
+        }
     }
 
-    fn send(&mut self, socket: &Stream, bytes: &[u8], more: bool) -> io::Result<usize> {
-        socket.send(bytes, more)
+    fn send(&mut self, socket: &mut Transport, bytes: &[u8], more: bool) -> io::Result<usize> {
+        match socket {
+            Transport::Plain(socket) => socket.send(bytes, more),
+            Transport::Secure(stream) => stream.send(bytes, more),
+        }
     }
 
-    fn send_file(&mut self, socket: &Stream, file: &D::File, range: Range<u64>) -> io::Result<usize> {
-        socket.send_file(file.as_fd(), range)
+    fn send_file(&mut self, socket: &mut Transport, file: &D::File, range: Range<u64>) -> io::Result<usize> {
+        match socket {
+            Transport::Plain(socket) => socket.send_file(file.as_fd(), range),
+            Transport::Secure(stream) => stream.send_file(file.as_fd(), range, &mut self.records),
+        }
     }
 
     /// Stays registered for it afterwards: an edge comes only after a send that found no room, so
     /// it costs nothing. Each call makes the kernel look again, so that no edge can be missed,
     /// whatever the reason for a short send was.
-    fn await_room(&mut self, socket: &Stream, token: Token) -> io::Result<()> {
-        self.epoll.change(socket.as_fd(), INTEREST.and(Readiness::WRITABLE), token.packed())
+    fn await_room(&mut self, socket: &Transport, token: Token) -> io::Result<()> {
+        self.epoll.change(socket.socket().as_fd(), INTEREST.and(Readiness::WRITABLE), token.packed())
     }
 
-    fn shut_down(&mut self, socket: &Stream) {
-        // Where the connection is gone already, the next receive says so.
-        let _ = socket.shut_down();
+    fn shut_down(&mut self, socket: &mut Transport) {
+        match socket {
+            // Where the connection is gone already, the next receive says so.
+            Transport::Plain(socket) => drop(socket.shut_down()),
+            Transport::Secure(stream) => stream.shut_down(),
+        }
+    }
+
+    fn layer(&self, socket: &Transport) -> Layer {
+        match socket {
+            Transport::Plain(_) => Layer::default(),
+            Transport::Secure(stream) => stream.layer(),
+        }
     }
 }
 
@@ -263,14 +305,14 @@ mod tests {
     use crate::sys::socket::Listener;
 
     /// The trait's methods, for one kind of file.
-    fn network(bell: &Arc<EventFd>) -> (impl Network<BaseDirectory, Socket = Stream> + use<>, SocketAddr) {
+    fn network(bell: &Arc<EventFd>) -> (impl Network<BaseDirectory, Socket = Transport> + use<>, SocketAddr) {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), false).unwrap();
         let address = listener.address().unwrap();
-        let listening = Listening { listener, shared: false };
+        let listening = Listening { listener, shared: false, certificate: None };
         (SystemNetwork::new(vec![listening], Arc::clone(bell)).unwrap(), address)
     }
 
-    fn next_event(network: &mut impl Network<BaseDirectory, Socket = Stream>) -> Option<Event> {
+    fn next_event(network: &mut impl Network<BaseDirectory, Socket = Transport>) -> Option<Event> {
         let mut events = Vec::new();
         network.wait(&mut events, Some(Duration::from_secs(10))).unwrap();
         assert!(events.len() <= 1);
@@ -317,11 +359,14 @@ mod tests {
     fn no_listener_keeps_the_others_waiting() {
         let home = tempfile::tempdir().unwrap();
         let paths = [0, 1, 2].map(|number: u8| home.path().join(number.to_string()));
-        let listening =
-            |path| Listening { listener: local_socket::listen(path, 0o600).unwrap(), shared: true };
+        let listening = |path| Listening {
+            listener: local_socket::listen(path, 0o600).unwrap(),
+            shared: true,
+            certificate: None,
+        };
         let listeners = paths.each_ref().map(|path| listening(path)).into();
         let mut network = SystemNetwork::new(listeners, Arc::new(EventFd::new().unwrap())).unwrap();
-        let network: &mut dyn Network<BaseDirectory, Socket = Stream> = &mut network;
+        let network: &mut dyn Network<BaseDirectory, Socket = Transport> = &mut network;
         assert!(matches!(network.accept(), Accepted::Nothing));
 
         // The first has more than all the others.
@@ -336,7 +381,7 @@ mod tests {
         while let Accepted::Connection(socket, peer) = network.accept() {
             assert_eq!(peer, Peer::Local);
             let mut number = [0];
-            socket.receive(&mut number).unwrap();
+            socket.socket().receive(&mut number).unwrap();
             order.push(number[0]);
         }
         assert_eq!(order, [0, 4, 5, 1, 2, 3]);

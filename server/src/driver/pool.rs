@@ -14,6 +14,7 @@ use crate::shared::queue::Queue;
 use crate::store::directory::Directory;
 use crate::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
 use crate::store::{Held, Store};
+use crate::sys::scheduling;
 
 /// Work for the pool. What is held moves with it, so that nobody shares it.
 pub struct Job<D: Directory> {
@@ -80,6 +81,7 @@ pub fn carry_out<D: Directory>(store: &Store<D>, job: Job<D>) -> Option<Done<D>>
         Task::Discard => Finished::Outcome(broken()),
     }));
     let result = result.unwrap_or_else(|_| {
+        tracing::error!("a job has failed: a rule of the server's own was broken");
         discard(store, std::mem::replace(&mut held, Held::Nothing));
         Finished::Outcome(broken())
     });
@@ -103,7 +105,11 @@ where
 {
     let worker = |number| {
         let (store, queue, deliver) = (Arc::clone(store), Arc::clone(queue), deliver.clone());
-        thread::Builder::new().name(format!("worker {number}")).spawn(move || work(&store, &queue, deliver))
+        thread::Builder::new().name(format!("worker {number}")).spawn(move || {
+            // An event loop that it has woken is not to wait for it; where the system does not let it, it does.
+            let _ = scheduling::stand_back();
+            work(&store, &queue, deliver);
+        })
     };
     (0..workers.max(1)).map(worker).collect()
 }

@@ -1,26 +1,39 @@
 //! The threads of the server, from its start to its end: [`Server`].
 
+mod signals;
+mod watched;
+
+use std::ffi::OsStr;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use signals::{Again, obey};
+use watched::Watch;
+
 use super::access::Access;
-use super::admin::{self, Pages, Watched};
-use super::errors::{RunError, StartError};
+use super::admin::{self, Pages};
+use super::certificate::{Certificate, CertificateFiles};
+use super::confinement::{Confinement, Reach, confine};
+use super::diagnostics::{self, Level};
 use super::event_loop::{EventLoop, Message, Parts, REFUSED_MAX, Turn};
+use super::failure::{RunError, StartError};
 use super::listeners::{Endpoint, Listeners, Wanted};
-use super::log::{Format, Lines, Log, LogFile, Reopening};
+use super::log::{Format, Lines, Log, LogFile};
 use super::network::SystemNetwork;
 use super::pool::{self, Job};
 use super::socket_file::SocketFile;
 use crate::api::rights::Rights;
 use crate::clock::SystemClock;
+use crate::connection::RequestIds;
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
 use crate::shared::counters::BoundedCount;
@@ -29,10 +42,13 @@ use crate::shared::kept::Kept;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
 use crate::store::base_directory::{BaseDirectory, OpenFile};
+use crate::store::path::RESERVED_NAME;
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
 use crate::sys::event_fd::EventFd;
-use crate::sys::signal::{Signal, Signals, ignore_file_size_signal};
+use crate::sys::scheduling;
+use crate::sys::signal::{Signals, ignore_file_size_signal};
+use crate::sys::socket::Listener;
 use crate::users::Users;
 
 /// How long the end waits for lines of the log that nobody reads.
@@ -54,6 +70,8 @@ pub struct Options {
     pub base_directory: PathBuf,
     /// Where to listen.
     pub listen: Wanted,
+    /// What TLS is spoken with, where it is.
+    pub certificate: Option<CertificateFiles>,
     /// Threads that wait for the network; at least one.
     pub event_loops: usize,
     /// Threads that wait for the disk; at least one.
@@ -62,8 +80,12 @@ pub struct Options {
     pub grace: Duration,
     /// Whether to keep no access log.
     pub quiet: bool,
+    /// How much is said of what happens beside requests.
+    pub diagnostics: Level,
     /// How the access log is written.
     pub log_format: Format,
+    /// Whether each request gets an id, in its answer and in the log.
+    pub request_ids: bool,
     /// The file that it is appended to; stderr where there is none.
     pub log_file: Option<PathBuf>,
     /// Where whoever watches the server is answered; nowhere where there is none.
@@ -72,6 +94,8 @@ pub struct Options {
     pub durability: Durability,
     /// Reads follow symbolic links that stay inside the base directory.
     pub follow_symlinks: bool,
+    /// Whether to give up what is not needed, as far as the kernel can do it.
+    pub confined: bool,
     /// Who may do what; without any, everybody everything.
     pub rights: Option<Rights>,
     /// Who can say who it is.
@@ -84,6 +108,7 @@ pub struct Options {
 pub struct Server {
     endpoints: Vec<Endpoint>,
     admin: Option<SocketAddr>,
+    confinement: Confinement,
     store: Arc<Store<BaseDirectory>>,
     kept: Arc<Kept<OpenFile>>,
     queue: Arc<Queue<Job<BaseDirectory>>>,
@@ -106,13 +131,35 @@ impl Server {
         ignore_file_size_signal();
         let descriptors = descriptors::raise_limit().map_err(system("setrlimit"))?;
         // Before the directory, where opening it would sweep away what another server is about.
-        let listeners = Listeners::open(&options.listen, event_loops).map_err(StartError::Listen)?;
-        let Listeners { endpoints, of_event_loops: listeners, files } = listeners;
-        let log = open_log(&options)?;
+        let log_file = open_log_file(&options)?;
+        let watched = options.admin.map(watch_from).transpose()?;
+        let certificate =
+            options.certificate.map(Certificate::read).transpose().map_err(StartError::Certificate)?;
+        let current = certificate.as_ref().map(|certificate| Arc::clone(certificate.current()));
+        let listeners = Listeners::open(&options.listen, current, event_loops).map_err(StartError::Listen)?;
+        let Listeners { endpoints, of_event_loops: listeners, files, .. } = listeners;
         let own = own_descriptors(event_loops, endpoints.len(), workers)
-            + options.admin.map_or(0, |_| admin::DESCRIPTORS_MAX);
+            + watched.as_ref().map_or(0, |_| admin::DESCRIPTORS_MAX);
         let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
+        let base = &options.base_directory;
+        let served = vec![base.clone(), base.join(OsStr::from_bytes(RESERVED_NAME))];
+        let mut reach = Reach { served, ..Reach::default() };
+        reach.cleared.extend(files.iter().map(SocketFile::directory));
+        if let Some(certificate) = &certificate {
+            certificate.files().iter().for_each(|file| reach.read_again(file));
+        }
+        if let Some(file) = &log_file {
+            reach.append_again(file.path());
+        }
+        // Behind everything that is opened once, before the first thread, and before anybody is served.
+        let confinement = if options.confined { confine(&reach) } else { Confinement::Off };
+        let shown = options.diagnostics != Level::OFF;
+        let log = (!options.quiet || shown).then(|| start_log(options.log_format, log_file)).transpose()?;
+        if let Some(log) = log.as_ref().filter(|_| shown) {
+            diagnostics::show(options.diagnostics, log.notes());
+        }
+        tracing::info!(base_directory = ?options.base_directory, %confinement, "started");
         let spare = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let spare = spare.saturating_sub(own);
         let (directory, kept) = directory.keep_open(kept_open(0, spare));
@@ -148,20 +195,21 @@ impl Server {
         let connections = Arc::new(BoundedCount::new(limits.connections_max));
         let addresses = Arc::new(AddressCounts::new(limits.connections_per_address_max));
         let origin = SystemClock::origin();
+        let began = told_apart();
         let draining = Arc::new(AtomicBool::new(false));
         let figures: Vec<Arc<Figures>> =
             options.admin.iter().flat_map(|_| 0..event_loops).map(|_| Arc::default()).collect();
-        let admin = options.admin.map(|address| {
+        let mut admin = None;
+        if let Some(listener) = watched {
             let watched = Watch {
                 store: Arc::clone(&store),
                 queue: Arc::clone(&queue),
                 dropped: log.as_ref().map(Log::dropped).unwrap_or_default(),
             };
             let (figures, draining) = (figures.clone(), Arc::clone(&draining));
-            admin::start(address, Pages { figures, watched: Box::new(watched), draining })
-                .map_err(|source| StartError::Admin { address, source })
-        });
-        let admin = admin.transpose()?;
+            let pages = Pages { figures, watched: Box::new(watched), draining };
+            admin = Some(admin::start(listener, pages).map_err(system("thread"))?);
+        }
         let event_loops = networks
             .into_iter()
             .enumerate()
@@ -176,8 +224,9 @@ impl Server {
                     addresses: Arc::clone(&addresses),
                     limits: Arc::clone(&limits),
                     access: access.clone(),
-                    log: log.as_ref().map_or_else(Lines::none, Log::lines),
+                    log: log.as_ref().filter(|_| !options.quiet).map_or_else(Lines::none, Log::lines),
                     figures: figures.get(event_loop).cloned(),
+                    ids: options.request_ids.then(|| RequestIds::new(began, event_loop as u32)),
                     grace: options.grace,
                     event_loop,
                 };
@@ -192,14 +241,32 @@ impl Server {
             .name("sweeper".to_owned())
             .spawn(move || sweep(&to_sweep, &connections, spare))
             .map_err(&thread)?;
-        let (recipients, reopening) = (Arc::clone(&posts), log.as_ref().map(Log::reopening));
+        let recipients = Arc::clone(&posts);
+        let mut again = Again {
+            certificate,
+            log: log.as_ref().map(Log::reopening),
+            lines: log.as_ref().map_or_else(Lines::none, Log::lines),
+            clock: SystemClock::new(origin),
+        };
         thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || obey(&signals, &recipients, files, reopening.as_ref(), &draining))
+            .spawn(move || obey(&signals, &recipients, files, &mut again, &draining))
             .map_err(&thread)?;
         // That there is no service manager, or none that listens, is no reason not to serve.
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        Ok(Server { endpoints, admin, store, kept, queue, verifications, posts, event_loops, workers, log })
+        Ok(Server {
+            endpoints,
+            admin,
+            confinement,
+            store,
+            kept,
+            queue,
+            verifications,
+            posts,
+            event_loops,
+            workers,
+            log,
+        })
     }
 
     /// Where it listens.
@@ -210,6 +277,11 @@ impl Server {
     /// Where whoever watches it is answered.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// Whether it has given up what it does not need.
+    pub fn confinement(&self) -> &Confinement {
+        &self.confinement
     }
 
     /// Waits until a signal has ended it.
@@ -254,31 +326,6 @@ impl Server {
     }
 }
 
-/// What there is to know of the server beside its event loops.
-struct Watch {
-    store: Arc<Store<BaseDirectory>>,
-    queue: Arc<Queue<Job<BaseDirectory>>>,
-    dropped: Arc<AtomicU64>,
-}
-
-impl Watched for Watch {
-    fn refuses_work(&self) -> Option<&'static str> {
-        self.store.refuses_appends().then_some("appends are refused until the next start: a sync has failed")
-    }
-
-    fn waiting_jobs(&self) -> u64 {
-        self.queue.waiting() as u64
-    }
-
-    fn syncs(&self) -> u64 {
-        self.store.syncs_made()
-    }
-
-    fn dropped_lines(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-}
-
 /// The way from any thread to one event loop.
 struct Post {
     mailbox: Arc<Mailbox<Message<BaseDirectory>>>,
@@ -316,6 +363,8 @@ fn run_event_loop(
     mut event_loop: EventLoop<SystemNetwork, BaseDirectory, SystemClock>,
     mut alarm: Alarm,
 ) -> io::Result<()> {
+    // Where the system does not let it, it is as quick as it can be.
+    let _ = scheduling::go_first();
     loop {
         match event_loop.turn() {
             Turn::Continue => {}
@@ -326,43 +375,6 @@ fn run_event_loop(
             Turn::Failed(error) => return Err(error),
         }
     }
-}
-
-/// The first signal to end lets the server finish what is under way, the second does not.
-fn obey(
-    signals: &Signals,
-    posts: &[Post],
-    files: Vec<SocketFile>,
-    log: Option<&Reopening>,
-    draining: &AtomicBool,
-) {
-    let mut files = Some(files);
-    while let Ok(signal) = signals.wait() {
-        match signal {
-            Signal::Reload => reload(log),
-            Signal::End if files.is_some() => {
-                draining.store(true, Ordering::Relaxed);
-                let _ = sd_notify::notify(&[NotifyState::Stopping]);
-                // While their sockets listen: who has come by then is still served.
-                files = None;
-                for post in posts {
-                    post.post(Message::Drain);
-                }
-            }
-            Signal::End => std::process::exit(1),
-        }
-    }
-}
-
-/// Reads again what may have changed.
-fn reload(log: Option<&Reopening>) {
-    if let Ok(now) = NotifyState::monotonic_usec_now() {
-        let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
-    }
-    if let Some(log) = log {
-        log.ask();
-    }
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
 }
 
 /// Closes files that were kept open. Nobody waits for it: it ends when it finds that the server has,
@@ -383,17 +395,29 @@ fn sweep(kept: &Kept<OpenFile>, connections: &BoundedCount, descriptors: usize) 
     }
 }
 
-fn open_log(options: &Options) -> Result<Option<Log>, StartError> {
-    let log = match &options.log_file {
-        _ if options.quiet => return Ok(None),
-        None => Log::start(options.log_format, io::stderr()),
-        Some(path) => {
-            let file = LogFile::open(path.clone())
-                .map_err(|source| StartError::Log { path: path.clone(), source })?;
-            Log::start_apart(options.log_format, file, io::stderr())
-        }
+fn open_log_file(options: &Options) -> Result<Option<LogFile>, StartError> {
+    let path = options.log_file.as_ref().filter(|_| !options.quiet);
+    let open = |path: &PathBuf| {
+        LogFile::open(path.clone()).map_err(|source| StartError::Log { path: path.clone(), source })
     };
-    log.map(Some).map_err(system("thread"))
+    path.map(open).transpose()
+}
+
+fn start_log(format: Format, file: Option<LogFile>) -> Result<Log, StartError> {
+    let log = match file {
+        None => Log::start(format, io::stderr()),
+        Some(file) => Log::start_apart(format, file, io::stderr()),
+    };
+    log.map_err(system("thread"))
+}
+
+/// A number that another start of the server hardly has: the keys of a hash are chosen at random.
+fn told_apart() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}
+
+fn watch_from(address: SocketAddr) -> Result<Listener, StartError> {
+    Listener::bind(address, false).map_err(|source| StartError::Admin { address, source })
 }
 
 /// How many files may stay open: half of what is left where each connection has a file of its own,

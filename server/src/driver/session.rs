@@ -2,6 +2,7 @@
 
 mod common;
 mod jobs;
+mod receiving;
 mod sending;
 mod verifying;
 
@@ -49,6 +50,8 @@ pub struct Session<S, D: Directory> {
     unsent_from: usize,
     /// How long the peer may take for what is being sent to it.
     pace: Option<Pace>,
+    /// When it has to have agreed with its peer on how to speak; nothing once that is so.
+    handshake: Option<Instant>,
     /// There may be something to receive.
     readable: bool,
     /// The peer said that it will send no more: what is there ends with the end.
@@ -156,6 +159,7 @@ impl<S, D: Directory> Session<S, D> {
             unsent: Vec::new(),
             unsent_from: 0,
             pace: None,
+            handshake: None,
             readable: true,
             ending: false,
             ended: false,
@@ -168,7 +172,8 @@ impl<S, D: Directory> Session<S, D> {
     pub fn is_at_rest(&self) -> bool {
         let nothing_to_do = matches!((&self.duty, &self.held), (Duty::Receive, Held::Nothing))
             && self.unsent.is_empty()
-            && self.pace.is_none();
+            && self.pace.is_none()
+            && self.handshake.is_none();
         let noted = self.readable || self.ending || self.ended || self.blocked || self.queued;
         nothing_to_do && !noted && self.connection.is_quiet()
     }
@@ -182,6 +187,11 @@ impl<S, D: Directory> Session<S, D> {
     #[cfg(feature = "verification")]
     pub fn memory(&self) -> crate::connection::Memory {
         crate::connection::Memory { unsent: self.unsent.capacity(), ..self.connection.memory() }
+    }
+
+    /// Closes it at `until`, unless it has agreed with its peer on how to speak.
+    pub fn limit_handshake(&mut self, until: Instant) {
+        self.handshake = Some(until);
     }
 
     /// Its socket.
@@ -205,6 +215,9 @@ impl<S, D: Directory> Session<S, D> {
 
     /// When to serve it with [`Occasion::Deadline`].
     pub fn deadline(&self) -> Option<Instant> {
+        if self.handshake.is_some() {
+            return self.handshake;
+        }
         match (&self.duty, &self.pace) {
             (Duty::Linger { until, .. }, _) => Some(*until),
             (_, Some(pace)) => Some(pace.deadline()),
@@ -334,42 +347,6 @@ impl<S, D: Directory> Session<S, D> {
         Continue(())
     }
 
-    fn receive<N>(&mut self, token: Token, common: &mut Common<N, D>) -> Step
-    where
-        N: Network<D, Socket = S>,
-    {
-        let Some(count) = self.receive_some(common)? else { return Continue(()) };
-        let input = match count {
-            // Nothing comes after the end: the connection broke its own rule.
-            0 if self.ended => return Break(Next::Close),
-            0 => Input::End,
-            count => Input::Bytes(&common.received[..count]),
-        };
-        self.ended |= count == 0;
-        let want = self.connection.advance(input, &common.now, &mut common.output);
-        self.see_to(token, want, common)
-    }
-
-    /// Receives once; nothing where nothing is there.
-    fn receive_some<N>(&mut self, common: &mut Common<N, D>) -> ControlFlow<Next, Option<usize>>
-    where
-        N: Network<D, Socket = S>,
-    {
-        match common.network.receive(&self.socket, &mut common.received) {
-            Ok(count) => {
-                common.count(|figures| figures.received.add(count as u64));
-                // epoll(7): fewer bytes than there was room for, and all that was there is taken.
-                self.readable = count > 0 && (self.ending || count == common.received.len());
-                Continue(Some(count))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                self.readable = false;
-                Continue(None)
-            }
-            Err(_) => Break(Next::Close),
-        }
-    }
-
     fn run<N>(&mut self, token: Token, common: &mut Common<N, D>) -> Step
     where
         N: Network<D, Socket = S>,
@@ -428,7 +405,7 @@ impl<S, D: Directory> Session<S, D> {
     }
 
     fn meet_deadline<N>(&mut self, token: Token, common: &mut Common<N, D>) -> Step {
-        if !matches!(self.duty, Duty::Receive) || self.pace.is_some() {
+        if !matches!(self.duty, Duty::Receive) || self.pace.is_some() || self.handshake.is_some() {
             return Break(Next::Close);
         }
         let want = self.connection.advance(Input::Deadline, &common.now, &mut common.output);
@@ -449,24 +426,11 @@ impl<S, D: Directory> Session<S, D> {
         if !linger || self.ended || bug("closed_over_unread_bytes") {
             return Break(Next::Close);
         }
-        common.network.shut_down(&self.socket);
+        common.network.shut_down(&mut self.socket);
         self.duty = Duty::Linger {
             until: common.now.instant.after(common.limits.linger_time_max),
             bytes_left: LINGER_BYTES_MAX,
         };
-        Continue(())
-    }
-
-    fn read_past<N>(&mut self, until: Instant, bytes_left: u64, common: &mut Common<N, D>) -> Step
-    where
-        N: Network<D, Socket = S>,
-    {
-        let Some(count) = self.receive_some(common)? else { return Continue(()) };
-        let bytes_left = bytes_left.saturating_sub(count as u64);
-        if count == 0 || bytes_left == 0 {
-            return Break(Next::Close);
-        }
-        self.duty = Duty::Linger { until, bytes_left };
         Continue(())
     }
 }

@@ -17,6 +17,7 @@ use super::log::Lines;
 use super::network::{Accepted, Event, Network};
 use super::pool::{Done, Job, Task, carry_out};
 use super::slots::Token;
+use super::transport::Layer;
 use crate::clock::{Clock, Instant, Now};
 use crate::limits::Limits;
 use crate::shared::addresses::AddressCounts;
@@ -87,6 +88,9 @@ pub(super) struct Peer {
     /// Bytes that the server can send before it has to wait.
     pub(super) room: usize,
     awaits_room: bool,
+    /// What stands before it takes everything, and owes what there is no room for.
+    pub(super) layered: bool,
+    owed: Vec<u8>,
     pub(super) shut_down: bool,
     pub(super) closed: bool,
     token: Option<Token>,
@@ -109,6 +113,7 @@ impl Simulation {
             access: Access::default(),
             log: Lines::none(),
             figures: None,
+            ids: None,
             grace: Duration::from_secs(10),
             event_loop: 0,
         });
@@ -131,6 +136,8 @@ impl Simulation {
             from_server: Vec::new(),
             room: usize::MAX,
             awaits_room: false,
+            layered: false,
+            owed: Vec::new(),
             shut_down: false,
             closed: false,
             token: None,
@@ -365,7 +372,7 @@ impl Network<Simulated> for Simulated {
         Ok(())
     }
 
-    fn receive(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    fn receive(&mut self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
         let mut world = self.lock();
         world.calls.push(("receive", socket.peer));
         let peer = &mut world.peers[socket.peer];
@@ -382,13 +389,13 @@ impl Network<Simulated> for Simulated {
         Ok(count)
     }
 
-    fn send(&mut self, socket: &Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
+    fn send(&mut self, socket: &mut Socket, bytes: &[u8], more: bool) -> io::Result<usize> {
         let mut world = self.lock();
         world.calls.push((if more { "send_more" } else { "send" }, socket.peer));
         world.peers[socket.peer].take(bytes)
     }
 
-    fn send_file(&mut self, socket: &Socket, file: &OpenFile, range: Range<u64>) -> io::Result<usize> {
+    fn send_file(&mut self, socket: &mut Socket, file: &OpenFile, range: Range<u64>) -> io::Result<usize> {
         let mut world = self.lock();
         world.calls.push(("send_file", socket.peer));
         let content = world.files.get(&file.name).cloned().unwrap_or_default();
@@ -411,7 +418,11 @@ impl Network<Simulated> for Simulated {
         Ok(())
     }
 
-    fn shut_down(&mut self, socket: &Socket) {
+    fn layer(&self, socket: &Socket) -> Layer {
+        Layer { owes: !self.lock().peers[socket.peer].owed.is_empty(), ..Layer::default() }
+    }
+
+    fn shut_down(&mut self, socket: &mut Socket) {
         self.lock().peers[socket.peer].shut_down = true;
     }
 }
@@ -422,6 +433,14 @@ impl Peer {
         if self.reset {
             return Err(ErrorKind::BrokenPipe.into());
         }
+        if self.layered {
+            if self.pass_on() > 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.owed.extend_from_slice(bytes);
+            self.pass_on();
+            return Ok(bytes.len());
+        }
         if self.room == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -429,6 +448,14 @@ impl Peer {
         self.room -= count;
         self.from_server.extend_from_slice(&bytes[..count]);
         Ok(count)
+    }
+
+    /// Passes on what is owed; how much still is.
+    fn pass_on(&mut self) -> usize {
+        let count = self.owed.len().min(self.room);
+        self.room -= count;
+        self.from_server.extend(self.owed.drain(..count));
+        self.owed.len()
     }
 }
 

@@ -129,6 +129,46 @@ impl Rejection {
         }
     }
 
+    /// Which one it is, in a word that stays.
+    pub fn code(self) -> &'static str {
+        match self {
+            Rejection::BareCarriageReturn => "bare-carriage-return",
+            Rejection::BareLineFeed => "bare-line-feed",
+            Rejection::LeadingEmptyLines => "leading-empty-lines",
+            Rejection::RequestLineByte => "request-line-byte",
+            Rejection::RequestLine => "request-line",
+            Rejection::Method => "method",
+            Rejection::MethodTooLong => "method-too-long",
+            Rejection::VersionSyntax => "version-syntax",
+            Rejection::Version => "version",
+            Rejection::Target => "target",
+            Rejection::TargetTooLong => "target-too-long",
+            Rejection::HeadTooLarge => "head-too-large",
+            Rejection::TooManyFields => "too-many-fields",
+            Rejection::Field => "field",
+            Rejection::FieldRepeated => "field-repeated",
+            Rejection::HostMissing => "host-missing",
+            Rejection::HostRepeated => "host-repeated",
+            Rejection::Host => "host",
+            Rejection::ContentLength => "content-length",
+            Rejection::ContentLengthRepeated => "content-length-repeated",
+            Rejection::BothLengths => "both-lengths",
+            Rejection::TransferEncoding => "transfer-encoding",
+            Rejection::TransferCodingUnknown => "transfer-coding-unknown",
+            Rejection::TransferEncodingInHttp10 => "transfer-encoding-in-http-1-0",
+            Rejection::ChunkSize => "chunk-size",
+            Rejection::ChunkExtension => "chunk-extension",
+            Rejection::ChunkEnd => "chunk-end",
+            Rejection::Trailer => "trailer",
+            Rejection::ChunkOverhead => "chunk-overhead",
+            Rejection::ContentTooLarge => "content-too-large",
+            Rejection::Incomplete => "incomplete",
+            Rejection::HeadTimeout => "head-timeout",
+            Rejection::ContentTimeout => "content-timeout",
+            Rejection::TooManyConnections => "too-many-connections",
+        }
+    }
+
     /// One sentence for the peer.
     pub fn reason(self) -> &'static str {
         match self {

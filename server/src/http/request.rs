@@ -30,6 +30,8 @@ pub struct Request<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// The content is only a part of what is meant, RFC 9110 §14.4.
     pub content_range: bool,
+    /// It may name JSON among what it accepts: most do not, and need not be searched for it.
+    pub may_want_json: bool,
     /// The field lines, for [`Request::values`].
     pub fields: &'a [u8],
     /// Which fields there are that make the request depend on what is there, a bit for each known one:
@@ -101,6 +103,7 @@ impl<'a> Request<'a> {
             expectation: summary.expectation,
             user_agent: summary.user_agent,
             content_range: summary.content_range,
+            may_want_json: summary.may_want_json,
             fields,
             conditions: summary.conditions,
         })
@@ -170,6 +173,7 @@ struct Summary<'a> {
     user_agent: Option<&'a [u8]>,
     content_type: bool,
     content_range: bool,
+    may_want_json: bool,
     /// Which of [`CONDITIONAL`], a bit each.
     conditions: u8,
 }
@@ -205,6 +209,7 @@ impl<'a> Summary<'a> {
             user_agent: None,
             content_type: false,
             content_range: false,
+            may_want_json: false,
             conditions: 0,
         }
     }
@@ -227,6 +232,7 @@ impl<'a> Summary<'a> {
                 Some(_) => return Err(Rejection::HostRepeated),
             },
             6 if is("expect") => self.add_expectations(value),
+            6 if is("accept") => self.may_want_json |= memchr::memchr2(b'j', b'J', value).is_some(),
             10 if is("connection") => {
                 for option in list_elements(value) {
                     self.close |= option.eq_ignore_ascii_case(b"close");

@@ -24,6 +24,8 @@ pub struct ResponseHead<'a> {
     pub validators: Option<(&'a [u8], &'a HttpDate)>,
     /// Which part of the resource the content is.
     pub content_range: Option<&'a ContentRange>,
+    /// What the request is called, where it is called something.
+    pub request_id: Option<&'a [u8]>,
     /// What is said about the connection.
     pub persistence: Persistence,
 }
@@ -101,6 +103,9 @@ impl ResponseHead<'_> {
             output.extend_from_slice(b"\r\nContent-Range: ");
             content_range.write(output);
         }
+        if let Some(id) = self.request_id {
+            write_field("X-Request-Id", id, output);
+        }
         match self.persistence {
             Persistence::Implied => {}
             Persistence::KeepAlive => write_field("Connection", b"keep-alive", output),
@@ -147,6 +152,7 @@ mod tests {
             location: Some(b"/files/a"),
             validators: Some((b"\"x\"", &HttpDate::from_unix_seconds(1))),
             content_range: Some(&ContentRange::Part(5..10, 20)),
+            request_id: Some(b"r1"),
             persistence: Persistence::Close,
         }
         .write(&mut output);
@@ -155,7 +161,7 @@ mod tests {
             Ok("HTTP/1.1 201 Created\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\n\
                 X-Content-Type-Options: nosniff\r\nContent-Length: 10\r\nAllow: GET\r\nLocation: /files/a\r\n\
                 ETag: \"x\"\r\nLast-Modified: Thu, 01 Jan 1970 00:00:01 GMT\r\nContent-Range: bytes 5-9/20\r\n\
-                Connection: close\r\n\r\n")
+                X-Request-Id: r1\r\nConnection: close\r\n\r\n")
         );
     }
 

@@ -15,6 +15,11 @@ impl Status {
         self.1
     }
 
+    /// The phrase alone.
+    pub fn phrase(self) -> &'static str {
+        self.1.get(4..).unwrap_or_default()
+    }
+
     /// Whether it is a client's or a server's error, RFC 9110 §15.5, §15.6.
     pub const fn is_error(self) -> bool {
         self.0 >= 400

@@ -3,6 +3,7 @@
 //! Run with `RUSTFLAGS="--cfg loom"`, as `tests/loom.rs` does; `tests/floors.txt` is the list.
 
 mod addresses;
+mod attempts;
 mod counters;
 mod kept;
 mod mailbox;

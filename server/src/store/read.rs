@@ -122,9 +122,7 @@ impl<D: Directory> Store<D> {
     ) -> Result<Outcome, StoreError> {
         match result {
             // Where only a directory can be meant, a file is not what was asked for.
-            Ok(Found::File(..) | Found::Shared(..))
-                if path.names_directory() && !bug("slash_names_a_file") =>
-            {
+            Ok(Found::File(..) | Found::Shared(..)) if path.names_directory() => {
                 Err(StoreError::refused(StoreErrorKind::NotFound))
             }
             Ok(Found::File(file, version) | Found::Shared(file, version)) => {

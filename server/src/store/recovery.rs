@@ -22,6 +22,7 @@ impl<D: Directory> Store<D> {
             if let Some((length, modified)) = name.undo
                 && !bug("append_is_not_undone")
             {
+                tracing::info!(length, "an append that was cut off is undone");
                 let file = self.directory.open_staged(name).map_err(|error| failed("openat", error))?;
                 let now = self.directory.version(&file).map_err(|error| failed("fstat", error))?;
                 // A file that is shorter was cut by somebody else, who had reason to.

@@ -297,6 +297,19 @@ pub fn copy_range(
     })
 }
 
+/// Reads from there on, as far as the file goes.
+///
+/// # Errors
+/// What pread said.
+pub fn read(descriptor: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let descriptor = descriptor.as_raw_fd();
+    retry(|| {
+        // SAFETY: the pointer and the length are those of `buffer`.
+        check_count(unsafe { libc::pread(descriptor, buffer.as_mut_ptr().cast(), buffer.len(), offset) })
+    })
+}
+
 /// preadv2(2) with `RWF_NOWAIT`: what of the range is in memory, from its beginning.
 ///
 /// # Errors

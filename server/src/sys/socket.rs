@@ -1,6 +1,6 @@
 //! Sockets for streams, TCP's and local ones, that never block: [`Listener`] and [`Stream`].
 //!
-//! sendfile(2) has no `MSG_NOSIGNAL`, so `SIGPIPE` must be ignored, as std's runtime does at start.
+//! sendfile(2) and writev(2) have no `MSG_NOSIGNAL`, so `SIGPIPE` must be ignored, as std's runtime does at start.
 
 use std::fmt;
 use std::io;
@@ -187,6 +187,14 @@ impl Stream {
             // SAFETY: the pointer and the length are those of `bytes`.
             check_count(unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), flags) })
         })
+    }
+
+    /// Sends of several parts, one behind the other, as much as there is room for.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is no room; others mean that the connection is gone.
+    pub fn send_parts(&self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        retry(|| io::Write::write_vectored(&mut &self.0, parts))
     }
 
     /// Sends of a file as much as there is room for; no bytes mean that the file ends before the

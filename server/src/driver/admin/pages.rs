@@ -96,6 +96,7 @@ fn write((status, media_type, text): Page, head_only: bool, now: &Now) -> Vec<u8
         location: None,
         validators: None,
         content_range: None,
+        request_id: None,
         persistence: Persistence::Close,
     }
     .write(&mut bytes);

@@ -45,12 +45,14 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Goal: neither how bytes come and go nor what the disk has at hand changes an answer.
+    /// Goal: neither how bytes come and go nor what the disk has at hand changes an answer, nor a layer that
+    /// takes more than there is room for, as TLS does.
     /// Method: the same requests once with all in their way and once with nothing.
     #[test]
     fn the_network_and_the_disk_do_not_change_the_answers(
         requests in prop::collection::vec(request(), 1..12),
         steps in prop::collection::vec(step(), 0..60),
+        layered in any::<bool>(),
     ) {
         let requests: Vec<u8> = requests.concat().into_bytes();
         let mut smooth = with_files(Limits::default());
@@ -64,6 +66,7 @@ proptest! {
         let mut rough = with_files(Limits::default());
         rough.working = false;
         let peer = rough.connect();
+        rough.world().peers[peer].layered = layered;
         let mut rest = &requests[..];
         for step in steps {
             match step {

@@ -5,8 +5,8 @@ mod jobs;
 
 use super::*;
 use crate::driver::simulated::Simulation;
+use crate::driver::transport::Transport;
 use crate::store::base_directory::BaseDirectory;
-use crate::sys::socket::Stream;
 
 pub(super) fn echo(value: &str) -> String {
     format!("GET /echo/{value} HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -282,7 +282,7 @@ fn connections_beyond_the_bound_are_told_so() {
 /// Goal: ten thousand quiet connections are cheap. `tests/hostile.rs` measures what they really take.
 #[test]
 fn a_quiet_connection_takes_few_bytes() {
-    let bytes = size_of::<Place<Stream, BaseDirectory>>();
+    let bytes = size_of::<Place<Transport, BaseDirectory>>();
     // Eight of them are its rights: kept with it, none can be lost by a rest.
     assert!(bytes <= 88, "{bytes} bytes");
 }

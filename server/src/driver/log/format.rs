@@ -48,7 +48,13 @@ impl Format {
             Format::Short => {
                 write!(line, "{peer} \"")?;
                 escape(words.request_line(), line);
-                writeln!(line, "\" {status} {bytes} {}.{:03}ms", microseconds / 1000, microseconds % 1000)
+                let (whole, thousandths) = (microseconds / 1000, microseconds % 1000);
+                write!(line, "\" {status} {bytes} {whole}.{thousandths:03}ms")?;
+                if !answered.id.is_none() {
+                    line.push(b' ');
+                    answered.id.write(line);
+                }
+                writeln!(line)
             }
             Format::Common | Format::Combined => {
                 match peer.ip() {
@@ -77,6 +83,11 @@ impl Format {
                 write!(line, ",\"status\":{status},\"bytes\":{bytes},\"microseconds\":{microseconds}")?;
                 member("referrer", words.referrer(), line)?;
                 member("user_agent", words.user_agent(), line)?;
+                if !answered.id.is_none() {
+                    line.extend_from_slice(b",\"id\":\"");
+                    answered.id.write(line);
+                    line.push(b'"');
+                }
                 writeln!(line, "}}")
             }
         }
@@ -148,13 +159,14 @@ mod tests {
 
     use super::*;
     use crate::clock::Instant;
-    use crate::connection::Words;
+    use crate::connection::{RequestId, Words};
     use crate::http::status::Status;
 
     fn logged(format: Format, line: &[u8], referrer: &[u8], agent: &[u8], bytes: u64) -> String {
         let answered = Answered {
             method: None,
             rejection: None,
+            id: RequestId::None,
             words: Words::new(line, referrer, agent),
             status: Status::OK,
             content_bytes: bytes,

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Something that lines are written to.
 pub trait Target: Write {
@@ -36,9 +36,14 @@ impl LogFile {
         let file = append_to(&path)?;
         Ok(LogFile { path, file, torn: false })
     }
+
+    /// What it is named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
-fn append_to(path: &PathBuf) -> io::Result<File> {
+fn append_to(path: &Path) -> io::Result<File> {
     // Who asked for what is not everybody's affair. open(2): without O_NONBLOCK a FIFO that nobody reads
     // would hold up the start.
     OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)

@@ -35,10 +35,10 @@ impl<S, D: Directory> Session<S, D> {
     where
         N: Network<D, Socket = S>,
     {
-        if self.unsent.is_empty() {
+        if self.unsent.is_empty() && !common.network.layer(&self.socket).owes {
             return Continue(());
         }
-        match common.network.send(&self.socket, &self.unsent[self.unsent_from..], false) {
+        match common.network.send(&mut self.socket, &self.unsent[self.unsent_from..], false) {
             Ok(count) => {
                 common.count(|figures| figures.sent.add(count as u64));
                 self.unsent_from += if bug("short_send_is_repeated") { count.div_ceil(2) } else { count };
@@ -47,7 +47,7 @@ impl<S, D: Directory> Session<S, D> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return Break(Next::Close),
         }
-        if self.unsent_from < self.unsent.len() {
+        if self.unsent_from < self.unsent.len() || common.network.layer(&self.socket).owes {
             return self.await_room(token, common);
         }
         self.unsent = Vec::new();
@@ -63,15 +63,20 @@ impl<S, D: Directory> Session<S, D> {
     {
         let bytes = &common.output.bytes;
         if bytes.is_empty() {
-            return Continue(());
+            // Of a handshake, or of what was sent before, there may be a rest.
+            if more || !common.network.layer(&self.socket).owes {
+                return Continue(());
+            }
+            self.keep_pace(0, common);
+            return self.await_room(token, common);
         }
-        let count = match common.network.send(&self.socket, bytes, more) {
+        let count = match common.network.send(&mut self.socket, bytes, more) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => return Break(Next::Close),
         };
         common.count(|figures| figures.sent.add(count as u64));
-        if count == bytes.len() {
+        if count == bytes.len() && (more || !common.network.layer(&self.socket).owes) {
             common.output.bytes.clear();
             return Continue(());
         }
@@ -160,7 +165,7 @@ impl<S, D: Directory> Session<S, D> {
         }
         self.send_output(token, common, true)?;
         let Held::File(file) = &self.held else { return Break(Next::Close) };
-        let count = match common.network.send_file(&self.socket, file, slice.clone()) {
+        let count = match common.network.send_file(&mut self.socket, file, slice.clone()) {
             Ok(0) => return self.cut_off(None, common),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,

@@ -26,6 +26,9 @@ fn links_that_stay_inside_are_followed_by_reads_alone() {
         assert_eq!(delete(&store, name), "NotRegular", "{name}");
         assert_eq!(open(&store, &format!("{name}/")), "NotFound", "{name}");
     }
+    symlink(".", base.join("to-base")).unwrap();
+    assert_eq!(open(&store, "to-base"), "IsDirectory");
+    assert_eq!(open(&store, "to-base/d/e/file"), "content");
     assert_eq!(open(&store, "to-folder"), "IsDirectory");
     assert_eq!(open(&store, "to-folder/e/missing"), "NotFound");
     assert_eq!(open(&store, "d/e/file"), "content");

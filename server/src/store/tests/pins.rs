@@ -50,6 +50,16 @@ fn another_file_in_its_place_is_what_it_is() {
     assert_eq!(open(&store, "a"), "somebody else's");
     assert_eq!(upload(&store, Mode::Append, "a", ", and more"), "Updated");
     assert_eq!(open(&store, "a"), "somebody else's, and more");
+
+    let (directory, store, before) = pinned();
+    fs::write(directory.path().join("b"), "somebody else's").unwrap();
+    fs::rename(directory.path().join("b"), directory.path().join("a")).unwrap();
+    let Outcome::Opened(there) = store.run(Operation::Open(path("a"), None), &mut Held::Nothing) else {
+        panic!("a file")
+    };
+    let replace = |condition| Intent { path: path("a"), mode: Mode::Replace, condition };
+    assert_eq!(word(&store, Operation::Store(replace(only(before)), b"new".to_vec())), "ConditionFails");
+    assert_eq!(word(&store, Operation::Store(replace(only(there)), b"new".to_vec())), "Updated");
 }
 
 #[test]

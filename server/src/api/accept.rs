@@ -1,19 +1,22 @@
-//! Which form of a listing a client prefers, by its `Accept`: RFC 9110 §12.5.1.
+//! What a client prefers, by its `Accept`: RFC 9110 §12.5.1.
 
-use super::Form;
 use crate::http::field::{list_elements, trim_white_space};
 
-/// The form that `values` of `Accept` rate higher; HTML where they rate both alike, or neither.
-pub(super) fn preferred<'a>(values: impl Iterator<Item = &'a [u8]>) -> Form {
-    let (mut html, mut json) = (Rating::default(), Rating::default());
+/// Whether `values` of `Accept` rate one of `those` higher than `usual`.
+pub(super) fn prefers<'a>(values: impl Iterator<Item = &'a [u8]>, those: &[&str], usual: &str) -> bool {
+    // Three are as many as are ever asked for.
+    let mut rated = [Rating::default(); 3];
+    let mut usually = Rating::default();
     for range in values.flat_map(list_elements) {
         let mut parts = range.split(|&byte| byte == b';').map(trim_white_space);
         let media_range = parts.next().unwrap_or_default();
         let weight = parts.find_map(weight).unwrap_or(WEIGHT_MAX);
-        html.take(media_range, b"text/html", weight);
-        json.take(media_range, b"application/json", weight);
+        usually.take(media_range, usual.as_bytes(), weight);
+        for (rating, media_type) in rated.iter_mut().zip(those) {
+            rating.take(media_range, media_type.as_bytes(), weight);
+        }
     }
-    if json.weight > html.weight { Form::Json } else { Form::Html }
+    rated.iter().any(|rating| rating.weight > usually.weight)
 }
 
 /// The weight of one media type, by the range that is most specific about it.
@@ -72,26 +75,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_form_is_the_one_that_is_rated_higher() {
-        for (accept, form) in [
-            (&[][..], Form::Html),
-            (&["*/*"], Form::Html),
-            (&["application/json"], Form::Json),
-            (&["application/JSON"], Form::Json),
-            (&["application/*"], Form::Json),
-            (&["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], Form::Html),
-            (&["text/html;q=0.5, application/json;q=0.6"], Form::Json),
-            (&["text/html;q=0.5, application/json;q=0.5"], Form::Html),
-            (&["text/html;q=0.5", "application/json;Q=1"], Form::Json),
-            (&["application/json;q=0, */*"], Form::Html),
-            (&["text/html;q=0, */*"], Form::Json),
-            (&["application/json;charset=utf-8;q=0.25, text/*;q=0.255"], Form::Html),
-            (&["application/json;q=7"], Form::Html),
-            (&["application/json;q=0.1234"], Form::Html),
-            (&["image/png"], Form::Html),
-            (&[";;,/;q", ""], Form::Html),
+    fn what_is_rated_higher_is_preferred() {
+        for (accept, json) in [
+            (&[][..], false),
+            (&["*/*"], false),
+            (&["application/json"], true),
+            (&["application/JSON"], true),
+            (&["application/*"], true),
+            (&["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], false),
+            (&["text/html;q=0.5, application/json;q=0.6"], true),
+            (&["text/html;q=0.5, application/json;q=0.5"], false),
+            (&["text/html;q=0.5", "application/json;Q=1"], true),
+            (&["application/json;q=0, */*"], false),
+            (&["text/html;q=0, */*"], true),
+            (&["application/json;charset=utf-8;q=0.25, text/*;q=0.255"], false),
+            (&["application/json;q=7"], false),
+            (&["application/json;q=0.1234"], false),
+            (&["image/png"], false),
+            (&[";;,/;q", ""], false),
         ] {
-            assert_eq!(preferred(accept.iter().map(|value| value.as_bytes())), form, "{accept:?}");
+            let values = accept.iter().map(|value| value.as_bytes());
+            assert_eq!(prefers(values, &["application/json"], "text/html"), json, "{accept:?}");
         }
     }
 }

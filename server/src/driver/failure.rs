@@ -1,10 +1,11 @@
-//! Why a server did not start, or ended: [`StartError`], [`RunError`].
+//! Why a server did not start, or ended though nobody told it to: [`StartError`] and [`RunError`].
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::certificate::CertificateError;
 use super::listeners::ListenError;
 use crate::store::base_directory::OpenError;
 use crate::store::operation::{StoreError, StoreErrorKind};
@@ -12,6 +13,8 @@ use crate::store::operation::{StoreError, StoreErrorKind};
 /// Why a server did not start.
 #[derive(Debug)]
 pub enum StartError {
+    /// The certificate cannot be used.
+    Certificate(CertificateError),
     /// A place cannot be listened on.
     Listen(ListenError),
     /// The base directory cannot be served.
@@ -44,6 +47,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::Certificate(error) => error.fmt(formatter),
             StartError::Listen(error) => error.fmt(formatter),
             StartError::BaseDirectory(error) => error.fmt(formatter),
             StartError::Recovery(path, error) if error.kind == StoreErrorKind::TimesCutShort => {
@@ -82,6 +86,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            StartError::Certificate(error) => Some(error),
             StartError::Listen(error) => Some(error),
             StartError::System { source, .. }
             | StartError::Admin { source, .. }
