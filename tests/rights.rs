@@ -92,6 +92,14 @@ fn a_server_for_reading_has_no_other_methods() {
         assert_eq!(answer.allow(), ["GET", "HEAD", "OPTIONS"], "{target}");
         assert_eq!(answer.field("accept-patch"), None);
     }
+    // The page offers what there is, and no more.
+    let page = |server: &Server| check(server, request("GET /files/", ""), "200 keep").text().to_owned();
+    let tools = ["<script", "<form", "<dialog"];
+    assert!(
+        page(&server).contains("<a href=\"a\"") && !tools.iter().any(|tool| page(&server).contains(tool))
+    );
+    let other = Server::start(&[]);
+    assert!(tools.iter().all(|tool| page(&other).contains(tool)));
     assert_eq!(fs::read_to_string(file).unwrap(), "content");
     assert!(!server.directory().join("b").exists());
     assert!(server.start_line().contains("may then read"), "{}", server.start_line());

@@ -41,6 +41,7 @@ const OUTSIDE: &[&str] = &[
     "simulation",
     "rights",
     "listings",
+    "insight",
 ];
 /// Longer than this no test is waited for.
 const SECONDS_MAX: u64 = 100;

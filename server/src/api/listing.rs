@@ -35,6 +35,8 @@ pub struct Asked {
     verdict: Verdict,
     /// Directories are listed at all.
     listed: bool,
+    /// What is in them can be changed here.
+    writable: bool,
 }
 
 /// The forms of a listing.
@@ -78,6 +80,7 @@ pub fn read(
         form_is_explicit: form.is_some(),
         verdict: condition.map_or(Verdict::Holds, |condition| condition.judge(There::Directory, true)),
         listed: limits.directories.listed,
+        writable: limits.directories.writable,
     })
 }
 

@@ -250,7 +250,11 @@ impl CommandLine {
             rights,
             users,
             limits: Limits {
-                directories: Directories { listed: !self.no_listing, index: self.index },
+                directories: Directories {
+                    listed: !self.no_listing,
+                    index: self.index,
+                    writable: !self.read_only,
+                },
                 ..self.limits.limits()?
             },
             base_directory,

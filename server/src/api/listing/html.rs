@@ -38,6 +38,8 @@ struct Page {
     next: Option<String>,
     /// There are too many entries to be sorted.
     unsorted: bool,
+    /// With the tools that change what is there.
+    writable: bool,
     has_parent: bool,
 }
 
@@ -81,6 +83,7 @@ pub(super) fn page(asked: &Asked, listing: &Listing) -> Vec<u8> {
         first: (asked.view.after != Place::Beginning).then(|| asked.page_at(&Place::Beginning)),
         next: listing.next.as_ref().map(|place| asked.page_at(place)),
         unsorted: !listing.sorted,
+        writable: asked.writable,
         has_parent: !asked.path.is_base_directory(),
     };
     let mut content = Vec::with_capacity(4096 + listing.entries.len() * 512);
