@@ -101,6 +101,7 @@ fn refused_requests_have_their_line() {
     let mut statuses: Vec<_> = log.lines().map(|line| parts(line).2).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, ["400", "404"], "{log}");
+    assert!(log.contains("\"nonsense\" 400 "), "{log}");
 }
 
 #[test]

@@ -53,6 +53,12 @@ fn a_directory_is_answered_with_its_listing() {
     ] {
         assert_eq!(page.field(field), Some(value));
     }
+    // RFC 9110 §15.4.5: with what would have been sent about the form.
+    let same = ask(&mut client, "GET /files/d/", "If-None-Match: *\r\n");
+    assert_eq!(
+        (same.status, same.field("vary"), same.field("cache-control")),
+        (304, Some("Accept"), Some("no-store"))
+    );
     assert!(page.field("content-security-policy").unwrap().starts_with("default-src 'none';"));
     for part in
         ["href=\"file\"", "href=\"e/\"", "href=\"../\"", "title=\"7 bytes\"", "?limit=1000&amp;sort=size"]
@@ -81,6 +87,64 @@ fn a_directory_is_answered_with_its_listing() {
     }
     assert!(ask(&mut client, "GET /files/d/?format=json", "").text().starts_with("{\"path\""));
     assert!(ask(&mut client, "GET /files/d/?format=html", JSON).text().starts_with("<!DOCTYPE"));
+}
+
+/// What stands in the quotes behind each `before`.
+fn quoted<'a>(page: &'a str, before: &str) -> Vec<&'a str> {
+    page.split(before).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+/// Goal: a page leads to the directories above it, to itself in each order, and to its other pages.
+#[test]
+fn a_page_leads_up_and_to_its_other_orders() {
+    let server = Server::start(&["--listing-sorted-max", "4"]);
+    for name in ["d/e/g/1", "d/e/f", "d/e/h", "d/e/i"] {
+        assert_eq!(exchange(&server, &format!("PUT /files/{name}"), name).status, 201);
+    }
+    let mut client = server.connect();
+    let mut links = |target: &str| {
+        let page = ask(&mut client, &format!("GET {target}"), "").text().to_owned();
+        let (above, below) = page.split_once("</nav></h1>").unwrap();
+        let up = quoted(above, "<a href=\"").join(" ");
+        let columns = quoted(below, "<th scope=\"col\" class=\"").len();
+        let orders = quoted(below, "href=\"?").join(" ").replace("&#38;", "&");
+        let parent = below.contains("<a class=\"up\" href=\"../\"");
+        let sorted = quoted(below, " aria-sort=\"").join(" ");
+        assert_eq!(columns, 3);
+        (up, orders, sorted, parent)
+    };
+    let expected = |up: &str, orders: &str, sorted: &str, parent| {
+        (up.to_owned(), orders.to_owned(), sorted.to_owned(), parent)
+    };
+    let by_name = "limit=1000&order=desc limit=1000&sort=size limit=1000&sort=modified";
+    assert_eq!(links("/files/"), expected("", by_name, "ascending", false));
+    assert_eq!(links("/files/d/"), expected("../", by_name, "ascending", true));
+    assert_eq!(links("/files/d/e/g/"), expected("../../../ ../../ ../", by_name, "ascending", true));
+    assert_eq!(links("/files/d/e/?order=asc"), expected("../../ ../", by_name, "ascending", true));
+    let down = "limit=1000 limit=1000&sort=size limit=1000&sort=modified";
+    assert_eq!(links("/files/d/e/?order=desc"), expected("../../ ../", down, "descending", true));
+    let by_size =
+        "limit=2&format=html limit=2&sort=size&order=desc&format=html limit=2&sort=modified&format=html";
+    let (up, orders, sorted, parent) = links("/files/d/e/?sort=size&limit=2&format=html");
+    assert!(orders.starts_with(by_size) && orders.contains("&after="), "{orders}");
+    assert_eq!((up.as_str(), sorted.as_str(), parent), ("../../ ../", "ascending", true));
+    // A page that is not the first leads to the first one in each order.
+    let next = orders.rsplit(' ').next().unwrap();
+    let (_, orders, _, _) = links(&format!("/files/d/e/?{next}"));
+    assert!(orders.starts_with(by_size), "{orders}");
+    assert!(!orders[..by_size.len()].contains("after"), "{orders}");
+    // Too many to be sorted.
+    assert_eq!(exchange(&server, "PUT /files/d/e/j", "").status, 201);
+    let (_, orders, sorted, _) = links("/files/d/e/?order=desc&limit=2");
+    assert!(orders.starts_with("limit=2&order=desc&at=") && sorted.is_empty(), "{orders} {sorted}");
+    let listing = json(&mut server.connect(), "/files/d/e/?order=desc&limit=2");
+    assert_eq!((&listing["order"], &listing["descending"]), (&"directory".into(), &false.into()));
+    let listing = json(&mut server.connect(), "/files/d/?order=desc");
+    assert_eq!((&listing["order"], &listing["descending"]), (&"name".into(), &true.into()));
+    let listing = json(&mut server.connect(), "/files/d/");
+    assert_eq!((&listing["order"], &listing["descending"]), (&"name".into(), &false.into()));
+    let listing = json(&mut server.connect(), "/files/d/e/?limit=2");
+    assert_eq!((&listing["order"], &listing["descending"]), (&"directory".into(), &false.into()));
 }
 
 #[test]
@@ -123,10 +187,25 @@ fn a_listing_has_no_version_but_conditions() {
 #[test]
 fn words_of_the_query_that_mean_nothing_are_refused() {
     let server = Server::start(&[]);
-    for query in ["sort=length", "order=up", "limit=0", "format=xml", "after=%4", "at=-1", "value=x"] {
+    for query in [
+        "sort=length",
+        "order=up",
+        "limit=0",
+        "format=xml",
+        "after=%4",
+        "at=-1",
+        "at=",
+        "at=-",
+        "value=x",
+        "value=1x",
+        "value=",
+    ] {
         let answer = check(&server, tests::request(&format!("GET /files/?{query}"), ""), "400 keep");
         let word = query.split('=').next().unwrap();
         assert!(answer.text().starts_with(word), "{}", answer.text());
+    }
+    for query in ["order=asc", "order=desc", "sort=name", "after=a&value=-1"] {
+        check(&server, tests::request(&format!("GET /files/?{query}"), ""), "200 keep");
     }
     assert_eq!(exchange(&server, "GET /files/?utm=1&x", "").status, 200);
     // Of a file the query says nothing.

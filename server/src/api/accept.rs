@@ -93,6 +93,11 @@ mod tests {
             (&["application/json;q=0.1234"], false),
             (&["image/png"], false),
             (&[";;,/;q", ""], false),
+            // Thousandths count.
+            (&["text/html;q=0.011, application/json;q=0.012"], true),
+            (&["text/html;q=0.1, application/json;q=0.012"], false),
+            (&["text/html;q=0.02, application/json;q=0.011"], false),
+            (&["text/html;q=0.2, application/json;q=0.11"], false),
         ] {
             let values = accept.iter().map(|value| value.as_bytes());
             assert_eq!(prefers(values, &["application/json"], "text/html"), json, "{accept:?}");

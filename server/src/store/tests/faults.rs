@@ -341,6 +341,7 @@ fn appends_end_where_staged_names_could_not_be_synced() {
         let failed = upload(&store, Mode::Append, "file", "new") == "InputOutput";
         store.directory.repair();
         let failed = failed && store.directory.staged_sync_failed();
+        assert_eq!(store.refuses_appends(), failed, "{nth}");
         if failed {
             assert_eq!(upload(&store, Mode::Create, "other", "x"), "Created", "{nth}");
             assert_eq!(upload(&store, Mode::Append, "other", "y"), "InputOutput", "{nth}");
