@@ -121,8 +121,9 @@ mod tests {
     #[test]
     fn strict_answers_are_read() {
         let head = format!("HTTP/1.1 405 Method Not Allowed\r\n{}Allow: GET, HEAD\r\n", date());
-        let head =
-            format!("{head}Content-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
+        let head = format!(
+            "{head}Content-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\nConnection: close\r\n\r\n"
+        );
         let answer = Answer::parse(head.as_bytes(), "GET");
         assert_eq!((answer.status, answer.content_length("GET")), (405, 3));
         assert_eq!(answer.content_length("HEAD"), 0);
