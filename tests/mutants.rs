@@ -13,8 +13,8 @@ use tests::ledger;
 
 const PAGE: &str = include_str!("../docs/mutants.md");
 
-/// Of a hundred mutants that compile, so many are caught at least. What is wanted is 95; this only rises.
-const CAUGHT_MIN: u64 = 91;
+/// Of a hundred mutants that compile, so many are caught at least.
+const CAUGHT_MIN: u64 = 95;
 
 /// The columns of the first table, behind the folder.
 const COUNTS: [&str; 6] = ["mutants", "unviable", "tried", "caught", "hung", "survived"];
