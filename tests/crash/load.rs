@@ -151,10 +151,11 @@ impl Load {
     }
 }
 
-/// The names in the staging directory; none where the crash took it.
+/// The names in the staging directory; none where the crash took it. The times that a server has reserved, where
+/// the clock was behind those that it had given, are for all that follow it.
 fn staged(directory: &Path) -> BTreeSet<OsString> {
     let entries = fs::read_dir(directory.join(STAGING)).into_iter().flatten();
-    entries.map(|entry| entry.unwrap().file_name()).collect()
+    entries.map(|entry| entry.unwrap().file_name()).filter(|name| name != "times").collect()
 }
 
 /// The files below `folder`, but for the server's own.
