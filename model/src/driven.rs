@@ -198,7 +198,7 @@ pub fn perform<D: Directory>(
     let on_directory = condition.judge(There::Directory, true);
     for operation in operations(request, path, condition, style) {
         // As an event loop does: without waiting first, and with waiting only then.
-        outcome = match store.run_cached(operation, &mut held) {
+        outcome = match store.run_cached(operation, &mut held, &mut D::Names::default()) {
             Ok(outcome) => outcome,
             Err(operation) => store.run(operation, &mut held),
         };

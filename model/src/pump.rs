@@ -23,19 +23,20 @@ pub trait Files {
 pub struct StoreFiles<'a, D: Directory> {
     store: &'a Store<D>,
     held: Held<D>,
+    names: D::Names,
 }
 
 impl<'a, D: Directory> StoreFiles<'a, D> {
     /// Nothing is held.
     pub fn new(store: &'a Store<D>) -> StoreFiles<'a, D> {
-        StoreFiles { store, held: Held::Nothing }
+        StoreFiles { names: store.names(), store, held: Held::Nothing }
     }
 }
 
 impl<D: Directory> Files for StoreFiles<'_, D> {
     fn run(&mut self, operation: Operation) -> Outcome {
         // As in the server: without waiting first, and with waiting only then.
-        match self.store.run_cached(operation, &mut self.held) {
+        match self.store.run_cached(operation, &mut self.held, &mut self.names) {
             Ok(outcome) => outcome,
             Err(operation) => self.store.run(operation, &mut self.held),
         }

@@ -16,7 +16,7 @@ use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
+use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName};
 use http_server::store::version::Version;
 
 pub use history::{Crash, History};
@@ -234,12 +234,19 @@ fn plain(name: &CStr) -> Name {
 impl Directory for Simulated {
     type File = Handle;
     type Folder = Handle;
+    type Names = ();
 
-    fn open_file(&self, path: &CStr, _wait: Wait) -> io::Result<Found<Handle>> {
+    fn open_file(&self, path: &CStr) -> io::Result<Found<Handle>> {
         let mut state = self.call("open_file")?;
         let id = state.resolve(path)?;
         Ok(self.found(&mut state, id, Access::Read))
     }
+
+    fn open_cached(&self, path: &CStr, (): &mut ()) -> io::Result<Found<Handle>> {
+        self.open_file(path)
+    }
+
+    fn names(&self) {}
 
     fn read_cached(&self, file: &Handle, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.read(file, buffer, offset)

@@ -100,11 +100,21 @@ impl<D: Directory> Store<D> {
         }
     }
 
-    /// The same where it takes no wait: with what is in memory, and locks that are free.
+    /// What one thread knows of where names lead: nothing yet.
+    pub fn names(&self) -> D::Names {
+        self.directory.names()
+    }
+
+    /// The same as [`Store::run`] where it takes no wait: with what is in memory, and locks that are free.
     ///
     /// # Errors
     /// The operation again, where it might wait; nothing has happened.
-    pub fn run_cached(&self, operation: Operation, held: &mut Held<D>) -> Result<Outcome, Operation> {
+    pub fn run_cached(
+        &self,
+        operation: Operation,
+        held: &mut Held<D>,
+        names: &mut D::Names,
+    ) -> Result<Outcome, Operation> {
         // To let go of an upload is to ask the disk.
         if matches!(held, Held::Upload(_)) {
             return Err(operation);
@@ -112,7 +122,7 @@ impl<D: Directory> Store<D> {
         let Operation::Open(path, condition) = operation else {
             return Err(operation);
         };
-        match self.open_cached(&path, condition.as_deref(), held) {
+        match self.open_cached(&path, condition.as_deref(), held, names) {
             Some(result) => Ok(result.unwrap_or_else(Outcome::Failed)),
             None => Err(Operation::Open(path, condition)),
         }

@@ -10,6 +10,7 @@ pub mod event_fd;
 pub mod file;
 #[cfg(test)]
 pub(crate) mod identity;
+pub mod inotify;
 pub mod local_socket;
 pub mod scheduling;
 pub mod signal;

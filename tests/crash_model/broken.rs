@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
+use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName};
 use http_server::store::version::Version;
 use model::simulated::{Handle, Simulated};
 
@@ -89,10 +89,17 @@ impl Broken {
 impl Directory for Broken {
     type File = Handle;
     type Folder = Handle;
+    type Names = ();
 
-    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<Handle>> {
-        self.inner.open_file(path, wait)
+    fn open_file(&self, path: &CStr) -> io::Result<Found<Handle>> {
+        self.inner.open_file(path)
     }
+
+    fn open_cached(&self, path: &CStr, (): &mut ()) -> io::Result<Found<Handle>> {
+        self.inner.open_file(path)
+    }
+
+    fn names(&self) {}
 
     fn read_cached(&self, file: &Handle, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.inner.read_cached(file, buffer, offset)

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::io;
 
 use http_server::store::base_directory::BaseDirectory;
-use http_server::store::directory::{Directory, Entry, Found, StagedName, Wait};
+use http_server::store::directory::{Directory, Entry, Found, StagedName};
 use model::simulated::Simulated;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -50,7 +50,7 @@ fn step<D: Directory>(directory: &D, hand: &mut Hand<D>, (call, first, second, t
     let file = choose(&hand.files, first);
     let staged = choose(&hand.staged, third).copied();
     match (call % 20, file, staged) {
-        (0, ..) => keep(&mut hand.files, directory.open_file(path, Wait::Allowed), false),
+        (0, ..) => keep(&mut hand.files, directory.open_file(path), false),
         (1, ..) => keep(&mut hand.files, directory.open_for_append(folder, name), true),
         (2, ..) => match directory.open_folder(path) {
             Ok(folder) => {

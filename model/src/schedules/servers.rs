@@ -78,6 +78,7 @@ impl Server {
             network: Sockets(Arc::clone(&server.wire)),
             clock: StoppedClock,
             store: Arc::clone(&server.store),
+            names: (),
             queue: Arc::clone(&server.queue),
             mailbox: Arc::clone(&server.mailbox),
             connections: Arc::clone(&server.connections),

@@ -91,7 +91,7 @@ fn inodes_live_while_they_are_open_and_their_numbers_are_used_again() {
     let disk = Simulated::empty(0);
     create(&disk, c"a", b"content", "nothing");
     let base = disk.open_folder(c"").unwrap();
-    let Found::File(file, version) = disk.open_file(c"a", Wait::Allowed).unwrap() else { panic!("a file") };
+    let Found::File(file, version) = disk.open_file(c"a").unwrap() else { panic!("a file") };
     disk.remove_file(&base, c"a").unwrap();
     let mut buffer = [0; 10];
     assert_eq!(disk.read(&file, &mut buffer, 3).unwrap(), 4);
@@ -185,7 +185,7 @@ fn folders_are_told_apart_and_files_are_read_as_they_are() {
     let d = disk.open_folder(c"d").unwrap();
     assert_ne!(disk.folder_key(&base).unwrap(), disk.folder_key(&d).unwrap());
     assert_eq!(disk.folder_key(&base).unwrap(), disk.folder_key(&disk.open_folder(c"").unwrap()).unwrap());
-    let Found::File(file, before) = disk.open_file(c"a", Wait::Never).unwrap() else { panic!("a file") };
+    let Found::File(file, before) = disk.open_file(c"a").unwrap() else { panic!("a file") };
     let mut buffer = [0; 4];
     assert_eq!(disk.read_cached(&file, &mut buffer, 2).unwrap(), 4);
     assert_eq!(&buffer, b"nten");

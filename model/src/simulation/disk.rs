@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::ops::ControlFlow;
 
-use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
+use http_server::store::directory::{Directory, Entry, FolderEntry, Found, StagedName};
 use http_server::store::version::Version;
 
 use super::faults::Fault;
@@ -100,13 +100,20 @@ impl Disk {
 impl Directory for Disk {
     type File = Handle;
     type Folder = Handle;
+    type Names = ();
 
-    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<Handle>> {
-        if wait == Wait::Never && self.is_cold() {
+    fn open_file(&self, path: &CStr) -> io::Result<Found<Handle>> {
+        self.call("open_file", Call::Open, |directory| directory.open_file(path))
+    }
+
+    fn open_cached(&self, path: &CStr, (): &mut ()) -> io::Result<Found<Handle>> {
+        if self.is_cold() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.call("open_file", Call::Open, |directory| directory.open_file(path, wait))
+        self.open_file(path)
     }
+
+    fn names(&self) {}
 
     fn read_cached(&self, file: &Handle, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if self.is_cold() {

@@ -141,6 +141,7 @@ impl Simulation {
                 network: Sockets { world: self.world.clone(), event_loop },
                 clock: SimulatedClock(self.world.clone()),
                 store: Arc::clone(&process.store),
+                names: (),
                 queue: Arc::clone(&process.queue),
                 mailbox: Arc::clone(&process.mailboxes[event_loop]),
                 connections: Arc::clone(&process.connections),

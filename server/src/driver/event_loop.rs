@@ -57,6 +57,8 @@ pub struct Parts<N, D: Directory, C> {
     pub clock: C,
     /// The files.
     pub store: Arc<Store<D>>,
+    /// What it knows of their names.
+    pub names: D::Names,
     /// The way to the pool.
     pub queue: Arc<Queue<Job<D>>>,
     /// What comes from other threads; who posts to it rings where it says so.
@@ -131,6 +133,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             network,
             mut clock,
             store,
+            names,
             queue,
             mailbox,
             connections,
@@ -153,6 +156,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
         let common = Common {
             network,
             store,
+            names,
             queue,
             access,
             limits,

@@ -42,6 +42,7 @@ use crate::shared::kept::Kept;
 use crate::shared::mailbox::Mailbox;
 use crate::shared::queue::Queue;
 use crate::store::base_directory::{BaseDirectory, OpenFile};
+use crate::store::directory::Directory;
 use crate::store::path::RESERVED_NAME;
 use crate::store::{Durability, Store};
 use crate::sys::descriptors;
@@ -142,6 +143,8 @@ impl Server {
             + watched.as_ref().map_or(0, |_| admin::DESCRIPTORS_MAX);
         let limits = Arc::new(bounded(options.limits, descriptors, own));
         let directory = BaseDirectory::open(&options.base_directory).map_err(StartError::BaseDirectory)?;
+        // What tells of changed names is opened beside what it is about.
+        let names: Vec<_> = (0..event_loops).map(|_| directory.names()).collect();
         let base = &options.base_directory;
         let served = vec![base.clone(), base.join(OsStr::from_bytes(RESERVED_NAME))];
         let mut reach = Reach { served, ..Reach::default() };
@@ -212,12 +215,14 @@ impl Server {
         }
         let event_loops = networks
             .into_iter()
+            .zip(names)
             .enumerate()
-            .map(|(event_loop, network)| {
+            .map(|(event_loop, (network, names))| {
                 let parts = Parts {
                     network,
                     clock: SystemClock::new(origin),
                     store: Arc::clone(&store),
+                    names,
                     queue: Arc::clone(&queue),
                     mailbox: Arc::clone(&posts[event_loop].mailbox),
                     connections: Arc::clone(&connections),

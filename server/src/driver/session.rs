@@ -354,7 +354,7 @@ impl<S, D: Directory> Session<S, D> {
         let Duty::Run(operation) = std::mem::replace(&mut self.duty, Duty::AwaitOutcome) else {
             return Break(Next::Close);
         };
-        match common.store.run_cached(operation, &mut self.held) {
+        match common.store.run_cached(operation, &mut self.held, &mut common.names) {
             Ok(outcome) => self.tell_outcome(token, outcome, common),
             Err(operation) => {
                 // Earlier answers do not wait for a slow job.

@@ -3,6 +3,7 @@
 mod areas;
 mod folder;
 mod name;
+mod names;
 mod open_file;
 mod start;
 
@@ -16,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
+use super::directory::{Directory, Entry, FolderEntry, Found, StagedName};
 use super::version::Version;
 use crate::clock;
 use crate::seeded::bug;
@@ -26,6 +27,7 @@ use crate::sys::file::{self, BENEATH, CACHED, Place, Status, WITHIN};
 pub(crate) use crate::sys::{file::make_node, identity};
 use areas::Areas;
 use name::Name;
+pub use names::Names;
 pub use open_file::OpenFile;
 pub use start::OpenError;
 use start::{Problem, make_durable, open_staging};
@@ -105,14 +107,31 @@ impl BaseDirectory {
     /// descriptors, costs as much as all other calls of a small file's request.
     fn open_to_read(&self, named: &OwnedFd) -> io::Result<Found<Arc<OpenFile>>> {
         let status = file::status(named.as_fd())?;
-        if let Some(kept) = self.kept.find(status.inode)
-            && (kept.is_as(&status) || bug("kept_file_is_not_compared"))
-        {
-            return Ok(Found::File(kept, version(&status)));
+        match self.kept_as(&status) {
+            Some(kept) => Ok(Found::File(kept, version(&status))),
+            None => self.open_and_keep(named, &status),
         }
-        Ok(match self.reopen(named, &status, libc::O_RDONLY)? {
+    }
+
+    /// The file of this status, where it is open.
+    fn kept_as(&self, status: &Status) -> Option<Arc<OpenFile>> {
+        let as_it_was = |kept: &Arc<OpenFile>| kept.is_as(status) || bug("kept_file_is_not_compared");
+        self.kept.find(status.inode).filter(as_it_was)
+    }
+
+    /// The file to which `path` is known to lead, where it is open and as it was.
+    fn open_known(&self, path: &CStr, names: &mut Names) -> Option<Found<Arc<OpenFile>>> {
+        let (device, inode) = names.find(path)?;
+        let kept = self.kept.find(inode)?;
+        let status = file::status(kept.as_fd()).ok()?;
+        let same = status.device == device && kept.is_as(&status);
+        same.then(|| Found::File(kept, version(&status)))
+    }
+
+    fn open_and_keep(&self, named: &OwnedFd, status: &Status) -> io::Result<Found<Arc<OpenFile>>> {
+        Ok(match self.reopen(named, status, libc::O_RDONLY)? {
             Found::File(descriptor, version) => {
-                let file = Arc::new(OpenFile::since(descriptor, &status));
+                let file = Arc::new(OpenFile::since(descriptor, status));
                 self.kept.keep(status.inode, &file);
                 Found::File(file, version)
             }
@@ -154,12 +173,34 @@ impl BaseDirectory {
 impl Directory for BaseDirectory {
     type File = Arc<OpenFile>;
     type Folder = Arc<OpenFile>;
+    type Names = Names;
 
-    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<Arc<OpenFile>>> {
-        let cached = if wait == Wait::Never { CACHED } else { 0 };
+    fn open_file(&self, path: &CStr) -> io::Result<Found<Arc<OpenFile>>> {
         let how = if bug("links_followed_by_reads") { WITHIN } else { BENEATH };
-        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how | cached)?;
+        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how)?;
         self.open_to_read(&named)
+    }
+
+    fn open_cached(&self, path: &CStr, names: &mut Names) -> io::Result<Found<Arc<OpenFile>>> {
+        if let Some(found) = self.open_known(path, names) {
+            return Ok(found);
+        }
+        // Before it is resolved: what happens from here on will be told.
+        let standing = names.standing(path);
+        let how = if bug("links_followed_by_reads") { WITHIN } else { BENEATH };
+        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how | CACHED)?;
+        let status = file::status(named.as_fd())?;
+        let Some(kept) = self.kept_as(&status) else { return self.open_and_keep(&named, &status) };
+        // Who is read for the second time in a few seconds may be read for the third time.
+        match standing {
+            Some(standing) => names.keep(path, standing, (status.device, status.inode)),
+            None => names.learn(self.base.as_fd(), path),
+        }
+        Ok(Found::File(kept, version(&status)))
+    }
+
+    fn names(&self) -> Names {
+        Names::of(self.base.as_fd())
     }
 
     fn give_back(&self, file: Arc<OpenFile>, inode: u64) -> Result<(), Arc<OpenFile>> {

@@ -15,12 +15,22 @@ pub trait Directory: Send + Sync + 'static {
     type File: Send + Sync + 'static;
     /// An open directory of the tree.
     type Folder: Send;
+    /// What one thread knows of where names lead, so that it need not look each time; by default
+    /// nothing, for ever.
+    type Names: Default + Send;
 
     /// Opens what `path` names for reading; nothing but a regular file is opened for real.
     ///
     /// # Errors
-    /// `WouldBlock` with [`Wait::Never`] where the answer is not in the kernel's caches.
-    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<Self::File>>;
+    /// See [`Directory::read`].
+    fn open_file(&self, path: &CStr) -> io::Result<Found<Self::File>>;
+    /// The same without waiting for the disk.
+    ///
+    /// # Errors
+    /// `WouldBlock` where the answer is not in the kernel's caches.
+    fn open_cached(&self, path: &CStr, names: &mut Self::Names) -> io::Result<Found<Self::File>>;
+    /// Nothing is known yet.
+    fn names(&self) -> Self::Names;
     /// Reads from `offset` what is in memory already, which may be less than asked for.
     ///
     /// # Errors
@@ -218,15 +228,6 @@ pub trait Directory: Send + Sync + 'static {
     /// # Errors
     /// See [`Directory::read`].
     fn remove_folder(&self, folder: &Self::Folder, name: &CStr) -> io::Result<()>;
-}
-
-/// Whether a call may wait for the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// In a worker.
-    Allowed,
-    /// In an event loop.
-    Never,
 }
 
 /// What a name turned out to be.

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 
 use super::condition::{Condition, There, Verdict};
-use super::directory::{Directory, Found, Wait};
+use super::directory::{Directory, Found};
 use super::operation::{Outcome, StoreError, StoreErrorKind};
 use super::path::FilePath;
 use super::version::Version;
@@ -35,9 +35,10 @@ impl<D: Directory> Store<D> {
         path: &FilePath,
         condition: Option<&Condition>,
         held: &mut Held<D>,
+        names: &mut D::Names,
     ) -> Option<Result<Outcome, StoreError>> {
         let reading = self.locks.try_read(path.as_bytes())?;
-        let result = pinned(self.directory.open_file(path.as_c_str(), Wait::Never), &reading, path);
+        let result = pinned(self.directory.open_cached(path.as_c_str(), names), &reading, path);
         if let Err(error) = &result {
             // What stands in the way is looked for by a worker.
             if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotADirectory)
@@ -61,7 +62,7 @@ impl<D: Directory> Store<D> {
     ) -> Result<Outcome, StoreError> {
         let open = || {
             let reading = self.locks.read(path.as_bytes());
-            pinned(self.directory.open_file(path.as_c_str(), Wait::Allowed), &reading, path)
+            pinned(self.directory.open_file(path.as_c_str()), &reading, path)
         };
         let result = match open() {
             // It may have been made a moment ago, for a file that is not there yet: nobody has seen it

@@ -218,14 +218,16 @@ fn cached_open_gives_back_what_might_wait() {
     let (_directory, store) = store(Durability::Cache);
     assert_eq!(upload(&store, Mode::Create, "a", "x"), "Created");
     let mut held = Held::Nothing;
-    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut held);
+    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut held, &mut Names::default());
     assert!(matches!((outcome, held), (Ok(Outcome::Opened(Version { length: 1, .. })), Held::File(_))));
     let changing = store.locks.change(b"a");
     let writing = changing.alone();
-    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut Held::Nothing);
+    let outcome =
+        store.run_cached(Operation::Open(path("a"), None), &mut Held::Nothing, &mut Names::default());
     assert_eq!(outcome.unwrap_err(), Operation::Open(path("a"), None));
     drop(writing);
-    let outcome = store.run_cached(Operation::Delete(path("a"), None), &mut Held::Nothing);
+    let outcome =
+        store.run_cached(Operation::Delete(path("a"), None), &mut Held::Nothing, &mut Names::default());
     assert_eq!(outcome.unwrap_err(), Operation::Delete(path("a"), None));
 }
 
@@ -234,12 +236,13 @@ fn cached_open_leaves_an_upload_to_a_worker() {
     let (_directory, store) = store(Durability::Cache);
     let mut held = Held::Nothing;
     assert!(matches!(store.run(Operation::Stage(intent(Mode::Create, "a")), &mut held), Outcome::Staged));
-    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut held);
+    let outcome = store.run_cached(Operation::Open(path("a"), None), &mut held, &mut Names::default());
     assert_eq!(outcome.unwrap_err(), Operation::Open(path("a"), None));
     assert!(matches!(store.run(Operation::Publish(b"x".to_vec()), &mut held), Outcome::Created(_)));
     assert!(matches!(held, Held::Nothing));
     // A name that the kernel has not seen yet may need the disk.
-    let outcome = store.run_cached(Operation::Open(path("never-seen"), None), &mut held);
+    let outcome =
+        store.run_cached(Operation::Open(path("never-seen"), None), &mut held, &mut Names::default());
     assert_eq!(outcome.unwrap_err(), Operation::Open(path("never-seen"), None));
     assert_eq!(open(&store, "never-seen"), "NotFound");
 }
@@ -249,7 +252,7 @@ fn cached_reads_give_what_is_in_memory() {
     let (_directory, store) = store(Durability::Cache);
     assert_eq!(upload(&store, Mode::Create, "a", "0123456789"), "Created");
     let mut held = Held::Nothing;
-    store.run_cached(Operation::Open(path("a"), None), &mut held).unwrap();
+    store.run_cached(Operation::Open(path("a"), None), &mut held, &mut Names::default()).unwrap();
     let Held::File(file) = held else { panic!("{held:?}") };
     let mut buffer = [0; 4];
     match store.read_cached(&file, &mut buffer, 3) {

@@ -19,6 +19,8 @@ impl Readiness {
     pub const ENDED: Readiness = Readiness(libc::EPOLLRDHUP as u32);
     /// Nothing can be sent any more. Heard of in any case.
     pub const BROKEN: Readiness = Readiness((libc::EPOLLHUP | libc::EPOLLERR) as u32);
+    /// Something out of the ordinary.
+    pub const PRIORITY: Readiness = Readiness(libc::EPOLLPRI as u32);
 
     /// Both sets in one.
     pub const fn and(self, other: Readiness) -> Readiness {
@@ -82,6 +84,14 @@ impl Epoll {
         self.add(descriptor, Readiness(interest.0 | libc::EPOLLEXCLUSIVE as u32), key)
     }
 
+    /// Begins to report events of `descriptor`, for as long as they hold.
+    ///
+    /// # Errors
+    /// Where memory or `max_user_watches` are used up.
+    pub fn add_lasting(&self, descriptor: BorrowedFd<'_>, interest: Readiness, key: u64) -> io::Result<()> {
+        self.call(libc::EPOLL_CTL_ADD, descriptor, libc::epoll_event { events: interest.0, u64: key })
+    }
+
     /// Changes what is reported; what holds at this moment is reported again.
     ///
     /// # Errors
@@ -113,6 +123,20 @@ impl Epoll {
         Ok(buffer.0[..count].iter().map(|event| Event { key: event.u64, readiness: Readiness(event.events) }))
     }
 
+    /// The key of a descriptor that has something to report at this moment.
+    ///
+    /// # Errors
+    /// Only where this program is wrong.
+    pub fn look(&self) -> io::Result<Option<u64>> {
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: there is room for one event.
+        match check(unsafe { libc::epoll_wait(self.0.as_raw_fd(), &raw mut event, 1, 0) }) {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(event.u64)),
+            Err(error) => Err(error),
+        }
+    }
+
     fn control(
         &self,
         operation: libc::c_int,
@@ -120,7 +144,16 @@ impl Epoll {
         interest: Readiness,
         key: u64,
     ) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: interest.0 | libc::EPOLLET as u32, u64: key };
+        let events = interest.0 | libc::EPOLLET as u32;
+        self.call(operation, descriptor, libc::epoll_event { events, u64: key })
+    }
+
+    fn call(
+        &self,
+        operation: libc::c_int,
+        descriptor: BorrowedFd<'_>,
+        mut event: libc::epoll_event,
+    ) -> io::Result<()> {
         let (epoll, descriptor) = (self.0.as_raw_fd(), descriptor.as_raw_fd());
         // SAFETY: `event` is initialised and outlives the call.
         check(unsafe { libc::epoll_ctl(epoll, operation, descriptor, &raw mut event) }).map(drop)

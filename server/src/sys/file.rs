@@ -154,6 +154,37 @@ pub fn mount(descriptor: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(status.stx_mnt_id)
 }
 
+/// fstatfs(2): of which kind the file system is that a descriptor names something of.
+///
+/// # Errors
+/// What the call said.
+pub fn file_system(descriptor: BorrowedFd<'_>) -> io::Result<FileSystem> {
+    let mut status = MaybeUninit::<libc::statfs64>::zeroed();
+    // SAFETY: `status` is room for one, and all bytes of it are initialised.
+    check(unsafe { libc::fstatfs64(descriptor.as_raw_fd(), status.as_mut_ptr()) })?;
+    // SAFETY: every byte was initialised, and this plain struct has no invalid values.
+    Ok(FileSystem(unsafe { status.assume_init() }.f_type))
+}
+
+/// The magic number of a kind of file systems (statfs(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSystem(libc::__fsword_t);
+
+impl FileSystem {
+    /// Whether names on it are changed by this machine's kernel alone, and by no other way than its
+    /// system calls: so it tells of each change whoever watches a directory.
+    pub fn is_told_of(self) -> bool {
+        [
+            libc::EXT4_SUPER_MAGIC,
+            libc::XFS_SUPER_MAGIC,
+            libc::BTRFS_SUPER_MAGIC,
+            libc::F2FS_SUPER_MAGIC,
+            libc::TMPFS_MAGIC,
+        ]
+        .contains(&self.0)
+    }
+}
+
 /// mkdirat(2).
 ///
 /// # Errors

@@ -23,6 +23,8 @@ pub struct Common<N, D: Directory> {
     pub network: N,
     /// The files.
     pub store: Arc<Store<D>>,
+    /// What this event loop knows of their names.
+    pub names: D::Names,
     /// The way to the pool.
     pub queue: Arc<Queue<Job<D>>>,
     /// Who may do what.

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 
 use super::Simulated;
-use crate::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
+use crate::store::directory::{Directory, Entry, FolderEntry, Found, StagedName};
 use crate::store::version::Version;
 
 /// A file that is open; its content is the world's.
@@ -35,13 +35,20 @@ fn system(error: i32) -> io::Error {
 impl Directory for Simulated {
     type File = OpenFile;
     type Folder = ();
+    type Names = ();
 
-    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<OpenFile>> {
-        let world = self.lock();
-        let name = path.to_bytes();
-        if wait == Wait::Never && world.cold.get(name) == Some(&0) {
+    fn open_cached(&self, path: &CStr, (): &mut ()) -> io::Result<Found<OpenFile>> {
+        if self.lock().cold.get(path.to_bytes()) == Some(&0) {
             return Err(system(libc::EAGAIN));
         }
+        self.open_file(path)
+    }
+
+    fn names(&self) {}
+
+    fn open_file(&self, path: &CStr) -> io::Result<Found<OpenFile>> {
+        let world = self.lock();
+        let name = path.to_bytes();
         let length = world.files.get(name).ok_or_else(|| system(libc::ENOENT))?.len() as u64;
         drop(world);
         Ok(Found::File(self.open(name), Version { inode: 1, modified: 0, length }))

@@ -27,7 +27,7 @@ fn a_file_is_used_again_only_as_it_was() {
     let path = directory.path().join("a");
     std::fs::write(&path, "content").unwrap();
     let (base, kept) = BaseDirectory::open(directory.path()).unwrap().keep_open(1024);
-    let open = || match base.open_file(c"a", Wait::Allowed).unwrap() {
+    let open = || match base.open_file(c"a").unwrap() {
         Found::File(file, _) => file,
         other => panic!("{other:?}"),
     };

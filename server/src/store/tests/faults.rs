@@ -264,9 +264,11 @@ fn an_event_loop_leaves_to_a_worker_what_takes_more_calls() {
     for errno in [libc::EAGAIN, libc::ENOTDIR] {
         let directory = base();
         let store = Store::new(Faulty::new(directory.path(), Fault::Error(errno), 1), Durability::Cache);
-        let outcome = store.run_cached(Operation::Open(path("file"), None), &mut Held::Nothing);
+        let outcome =
+            store.run_cached(Operation::Open(path("file"), None), &mut Held::Nothing, &mut Names::default());
         assert_eq!(outcome.unwrap_err(), Operation::Open(path("file"), None));
-        let outcome = store.run_cached(Operation::Open(path("file"), None), &mut Held::Nothing);
+        let outcome =
+            store.run_cached(Operation::Open(path("file"), None), &mut Held::Nothing, &mut Names::default());
         assert!(matches!(outcome, Ok(Outcome::Opened(Version { length: 3, .. }))), "{outcome:?}");
     }
 }

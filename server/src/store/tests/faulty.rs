@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::store::base_directory::{BaseDirectory, OpenFile};
-use crate::store::directory::{Directory, Entry, FolderEntry, Found, StagedName, Wait};
+use crate::store::directory::{Directory, Entry, FolderEntry, Found, StagedName};
 use crate::store::version::Version;
 
 type File = Arc<OpenFile>;
@@ -249,9 +249,18 @@ fn inode(file: &File) -> u64 {
 impl Directory for Faulty {
     type File = File;
     type Folder = File;
+    type Names = Names;
 
-    fn open_file(&self, path: &CStr, wait: Wait) -> io::Result<Found<File>> {
-        self.call(|| self.inner.open_file(path, wait))
+    fn open_file(&self, path: &CStr) -> io::Result<Found<File>> {
+        self.call(|| self.inner.open_file(path))
+    }
+
+    fn open_cached(&self, path: &CStr, names: &mut Names) -> io::Result<Found<File>> {
+        self.call(|| self.inner.open_cached(path, names))
+    }
+
+    fn names(&self) -> Names {
+        self.inner.names()
     }
 
     fn read_cached(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

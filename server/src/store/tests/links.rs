@@ -90,7 +90,8 @@ fn links_are_no_way_around_the_lock_of_their_target() {
     let changing = store.locks.change(b"file");
     let writing = changing.alone();
     let condition = None;
-    let outcome = store.run_cached(Operation::Open(path("link"), condition), &mut Held::Nothing);
+    let outcome =
+        store.run_cached(Operation::Open(path("link"), condition), &mut Held::Nothing, &mut Names::default());
     assert_eq!(outcome.unwrap_err(), Operation::Open(path("link"), None));
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| open(&store, "link"));

@@ -106,7 +106,7 @@ fn readers_see_whole_appends() {
         let version = move |cached| {
             let (mut held, operation) = (Held::Nothing, Operation::Open(path("log"), None));
             let outcome = if cached {
-                store.run_cached(operation, &mut held)
+                store.run_cached(operation, &mut held, &mut Names::default())
             } else {
                 Ok(store.run(operation, &mut held))
             };
