@@ -44,6 +44,8 @@ pub(crate) enum Layer {
     Limits,
     /// Ways out of the tree of the binary.
     Containment,
+    /// Where names lead.
+    Names,
     /// Who may do what.
     Rights,
     /// The calls that the binary makes.
@@ -65,6 +67,7 @@ impl Layer {
             Layer::Conditions => "conditions",
             Layer::Limits => "limits",
             Layer::Containment => "containment",
+            Layer::Names => "names",
             Layer::Rights => "rights",
             Layer::SystemCalls => "system_calls",
         }
@@ -97,6 +100,8 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Loom, "stamp_is_not_agreed_on", "shared/stamps.rs", "shared::schedules::rounds::stamps_are_given_once"),
     bug(Layer::Loom, "count_is_looked_at_first", "shared/counters.rs", "shared::schedules::counters::count_never_exceeds_its_bound"),
     bug(Layer::Loom, "sweeper_is_not_woken", "shared/kept.rs", "shared::schedules::kept::what_is_kept_is_swept"),
+    bug(Layer::Names, "changed_entry_is_not_noticed", "store/base_directory/names.rs", "each_change_is_noticed_at_once"),
+    bug(Layer::Names, "moved_directory_is_not_noticed", "store/base_directory/names.rs", "each_change_is_noticed_at_once"),
     bug(Layer::Unit, "kept_file_is_not_compared", "store/base_directory.rs", "store::base_directory::tests::a_file_is_used_again_only_as_it_was"),
     bug(Layer::Loom, "queue_is_open_a_moment_ago", "shared/queue.rs", "shared::schedules::queue::push_against_close_is_refused_or_popped"),
     bug(Layer::Loom, "queue_has_room_a_moment_ago", "shared/queue.rs", "shared::schedules::queue::producers_share_one_bound"),

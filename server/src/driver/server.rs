@@ -385,6 +385,8 @@ fn run_event_loop(
 /// Closes files that were kept open. Nobody waits for it: it ends when it finds that the server has,
 /// or with the process.
 fn sweep(kept: &Kept<OpenFile>, connections: &BoundedCount, descriptors: usize) {
+    // To close ten thousand files takes as long as to answer a thousand requests.
+    let _ = scheduling::stand_back();
     while kept.wait() {
         for _ in 0..KEPT_TICKS {
             let max = kept_open(connections.count(), descriptors);

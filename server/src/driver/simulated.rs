@@ -105,6 +105,7 @@ impl Simulation {
             network: world.clone(),
             clock: world.clone(),
             store: Arc::new(Store::new(world.clone(), Durability::Disk)),
+            names: (),
             queue: Arc::clone(&queue),
             mailbox: Arc::clone(&mailbox),
             connections: Arc::new(BoundedCount::new(limits.connections_max)),

@@ -15,7 +15,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::base_directory::BaseDirectory;
+use super::base_directory::{BaseDirectory, Names};
 use super::directory::Found;
 use super::listing::{Listing, Order, Place, View};
 use super::operation::{Intent, Mode};

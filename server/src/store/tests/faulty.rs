@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::store::base_directory::{BaseDirectory, OpenFile};
+use crate::store::base_directory::{BaseDirectory, Names, OpenFile};
 use crate::store::directory::{Directory, Entry, FolderEntry, Found, StagedName};
 use crate::store::version::Version;
 
