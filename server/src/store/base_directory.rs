@@ -120,12 +120,10 @@ impl BaseDirectory {
     }
 
     /// The file to which `path` is known to lead, where it is open and as it was.
-    fn open_known(&self, path: &CStr, names: &mut Names) -> Option<Found<Arc<OpenFile>>> {
-        let (device, inode) = names.find(path)?;
-        let kept = self.kept.find(inode)?;
+    fn open_known(path: &CStr, names: &mut Names) -> Option<Found<Arc<OpenFile>>> {
+        let kept = names.find(path)?;
         let status = file::status(kept.as_fd()).ok()?;
-        let same = status.device == device && kept.is_as(&status);
-        same.then(|| Found::File(kept, version(&status)))
+        kept.is_as(&status).then(|| Found::File(kept, version(&status)))
     }
 
     fn open_and_keep(&self, named: &OwnedFd, status: &Status) -> io::Result<Found<Arc<OpenFile>>> {
@@ -182,7 +180,7 @@ impl Directory for BaseDirectory {
     }
 
     fn open_cached(&self, path: &CStr, names: &mut Names) -> io::Result<Found<Arc<OpenFile>>> {
-        if let Some(found) = self.open_known(path, names) {
+        if let Some(found) = BaseDirectory::open_known(path, names) {
             return Ok(found);
         }
         // Before it is resolved: what happens from here on will be told.
@@ -193,7 +191,7 @@ impl Directory for BaseDirectory {
         let Some(kept) = self.kept_as(&status) else { return self.open_and_keep(&named, &status) };
         // Who is read for the second time in a few seconds may be read for the third time.
         match standing {
-            Some(standing) => names.keep(path, standing, (status.device, status.inode)),
+            Some(standing) => names.keep(path, standing, &kept),
             None => names.learn(self.base.as_fd(), path),
         }
         Ok(Found::File(kept, version(&status)))

@@ -19,8 +19,10 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Weak};
 
 use super::name::Name;
+use super::open_file::OpenFile;
 use super::{descriptor_number, or_dot};
 use crate::seeded::bug;
 use crate::sys::epoll::{Epoll, Readiness};
@@ -78,10 +80,10 @@ struct Watched {
 }
 
 /// Where a name leads.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Known {
-    device: u64,
-    inode: u64,
+    /// As long as it is kept open: its inode's number is given to no other meanwhile.
+    file: Weak<OpenFile>,
     /// The directory that it stands in.
     directory: usize,
     /// Of how many changes had been told before it was resolved.
@@ -105,8 +107,8 @@ impl Names {
         Names { queues, ..Names::default() }
     }
 
-    /// Device and inode of what `path` leads to, where that is known.
-    pub(super) fn find(&mut self, path: &CStr) -> Option<(u64, u64)> {
+    /// The file to which `path` leads, where that is known and it is open.
+    pub(super) fn find(&mut self, path: &CStr) -> Option<Arc<OpenFile>> {
         self.queues.as_ref()?;
         if self.rests > 0 {
             self.rests -= 1;
@@ -118,11 +120,12 @@ impl Names {
         if known.since < directory.changed {
             return None;
         }
+        let file = known.file.upgrade()?;
         #[cfg(feature = "verification")]
         {
             self.believed += 1;
         }
-        Some((known.device, known.inode))
+        Some(file)
     }
 
     /// How often something was believed.
@@ -141,9 +144,9 @@ impl Names {
     }
 
     /// Keeps in mind to what `path` led.
-    pub(super) fn keep(&mut self, path: &CStr, standing: Standing, (device, inode): (u64, u64)) {
+    pub(super) fn keep(&mut self, path: &CStr, standing: Standing, file: &Arc<OpenFile>) {
         let (path, Standing { directory, since }) = (path.to_bytes(), standing);
-        let known = Known { device, inode, directory, since };
+        let known = Known { file: Arc::downgrade(file), directory, since };
         if let Some(place) = self.names.get_mut(path) {
             *place = known;
         } else if path.len() <= PATH_BYTES_MAX {
