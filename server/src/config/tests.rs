@@ -122,7 +122,7 @@ fn each_flag_reaches_its_field() {
     assert!(options.quiet);
     assert_eq!(options.durability, Durability::Cache);
     let index = Some("index.html".to_owned());
-    assert_eq!(options.limits.directories, Directories { listed: false, index, writable: true });
+    assert_eq!(options.limits.directories, Directories { listed: false, index });
 }
 
 #[test]
