@@ -191,7 +191,7 @@ fn what_is_there_is_replaced_only_as_it_was_seen() {
     browser.expect_no_complaint();
     // What cannot be seen is not said to be gone.
     browser.choose("#files", &[&path]);
-    state(&mut browser, "refused: a file is there already");
+    browser.wait("[...document.querySelectorAll('.state')].at(-1).textContent.startsWith('refused')");
     server.stop();
     browser.evaluate(replace);
     said(&mut browser, "file is not replaced: what is there cannot be seen");

@@ -193,6 +193,43 @@ fn a_page_offers_what_its_reader_may_do() {
     assert!(!["data-deletes>", "<form", "<script"].iter().any(|part| answer.text().contains(part)));
 }
 
+/// Goal: no page of another site makes a browser create a file here, which could then do what its reader may.
+/// Method: the fields that browsers send with such a request, which they send for any page, and for none of
+/// the other changes. Preflights are not answered in their favour.
+#[test]
+fn a_page_of_another_site_creates_nothing() {
+    let server = Server::start(&[]);
+    let (host, mut number) = (server.address().to_string(), 0);
+    let own = format!("Origin: http://{host}\r\n");
+    let other_scheme = format!("Origin: https://{host}\r\n");
+    for (fields, may) in [
+        ("", true),
+        (own.as_str(), true),
+        (&other_scheme, true),
+        ("Origin: http://elsewhere.example\r\n", false),
+        ("Origin: null\r\n", false),
+        ("Origin: \r\n", false),
+        ("Origin: http://127.0.0.1:1\r\n", false),
+        (&format!("{own}Origin: http://elsewhere.example\r\n"), false),
+        ("Sec-Fetch-Site: cross-site\r\n", false),
+        ("Sec-Fetch-Site: same-site\r\n", false),
+        ("Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n", false),
+        ("Sec-Fetch-Site: none\r\n", true),
+        // Behind a proxy that changes the host.
+        ("Origin: https://proxy.example\r\nSec-Fetch-Site: same-origin\r\n", true),
+        (&format!("{own}Sec-Fetch-Site: cross-site\r\n"), false),
+    ] {
+        number += 1;
+        let line = format!("POST /files/{number} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n");
+        let answer =
+            check(&server, format!("{line}{fields}\r\nx"), if may { "201 keep" } else { "403 keep" });
+        assert_eq!(server.directory().join(number.to_string()).exists(), may, "{fields:?} {answer:?}");
+    }
+    let fields = "Origin: http://elsewhere.example\r\nAccess-Control-Request-Method: PUT\r\n";
+    let answer = check(&server, with(fields, "OPTIONS /files/a", ""), "204 keep");
+    assert!(answer.fields.iter().all(|(name, _)| !name.to_ascii_lowercase().starts_with("access-control")));
+}
+
 /// An index stands for its directory: each is for whom it is.
 #[test]
 fn listings_are_for_those_who_may_list() {
