@@ -427,7 +427,7 @@ fn a_rule_that_names_nobody_is_refused_at_the_start() {
     fs::write(home.path().join("users"), "ann:secret\n").unwrap();
     refused(&["--allow=user:ann:read:/"], "users:1: neither a bcrypt hash");
     fs::remove_file(home.path().join("users")).unwrap();
-    refused(&["--allow=user:ann:read:/"], "No such file");
+    refused(&["--allow=user:ann:read:/"], "No such file or directory (os error 2); --users wants");
 }
 
 /// Goal: what the recipes say works. Method: the two subcommands, then a server with what they printed.
