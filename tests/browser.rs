@@ -189,6 +189,12 @@ fn what_is_there_is_replaced_only_as_it_was_seen() {
     state(&mut browser, "replaced");
     assert_eq!(content(), "mine");
     browser.expect_no_complaint();
+    // What cannot be seen is not said to be gone.
+    browser.choose("#files", &[&path]);
+    browser.wait("[...document.querySelectorAll('.state')].at(-1).textContent.startsWith('refused')");
+    server.stop();
+    browser.evaluate(replace);
+    said(&mut browser, "file is not replaced: what is there cannot be seen");
     ledger::record("browser:replace", &[("refused", 2)]);
 }
 
@@ -264,6 +270,36 @@ fn uploads_are_cancelled_and_refused() {
     assert_eq!(files_in(server.directory()), []);
     browser.expect_no_complaint();
     ledger::record("browser:cancel", &[("bad", 3)]);
+}
+
+/// Goal: who may only create, or only delete, is offered that and no more, and it works. Method: a server for
+/// each; the file that is uploaded twice cannot be replaced, and is not offered to be.
+#[test]
+fn a_page_has_the_tools_for_what_may_be_done() {
+    let rules = "--allow=anonymous:read,list,create:/";
+    let Some((mut browser, server)) = start("browser:rights", &[rules]) else { return };
+    let outside = tempfile::tempdir().unwrap();
+    let path = outside.path().join("file");
+    fs::write(&path, "content").unwrap();
+    browser.open(&url(&server, "/files/"));
+    for state in ["created", "refused: whoever asks may not do this with what is there, or is missing"] {
+        browser.choose("#files", &[&path]);
+        let state = serde_json::to_string(state).unwrap();
+        browser.wait(&format!("[...document.querySelectorAll('.state')].at(-1)?.textContent === {state}"));
+    }
+    browser.wait("document.querySelectorAll('tr[data-entry]').length === 1");
+    assert_eq!(browser.evaluate("document.querySelectorAll('button.delete, #uploads button').length"), 0);
+    browser.expect_no_complaint();
+    let server = Server::start(&["--quiet", "--allow=anonymous:list,delete:/"]);
+    fs::write(server.directory().join("file"), "content").unwrap();
+    browser.open(&url(&server, "/files/"));
+    assert_eq!(browser.evaluate("document.querySelectorAll('form#tools').length"), 0);
+    click_delete(&mut browser, "file");
+    confirm(&mut browser, "yes");
+    said(&mut browser, "file is deleted");
+    assert_eq!(files_in(server.directory()), []);
+    browser.expect_no_complaint();
+    ledger::record("browser:rights", &[("tools", 2)]);
 }
 
 /// Without scripts the page is a listing, and nothing is on it that does nothing.

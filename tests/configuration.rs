@@ -141,7 +141,17 @@ fn places_to_listen_can_be_said_in_three_ways() {
 fn what_is_in_effect_can_be_a_file() {
     let settings = Settings::new("base_directory = \"a # \\\"b\\\"\"\nport = 1\nquiet = true\ngrace = 0.5\n");
     let output = settings.run(&["--check", "--threads", "2"], &[]);
-    let again = Settings::new(std::str::from_utf8(&output.stdout).unwrap());
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    let again = Settings::new(text);
+    // In the order of `--help`, whatever is from where.
+    let ids = |text: &str| -> Vec<String> {
+        text.lines()
+            .map(|line| line.trim_start_matches("# ").split([' ', ':']).next().unwrap().to_owned())
+            .collect()
+    };
+    let plain = Settings::new("base_directory = \"data\"\n").run(&["--check"], &[]);
+    assert_eq!(ids(text), ids(std::str::from_utf8(&plain.stdout).unwrap()));
+    assert!(text.starts_with("base_directory = "), "{text}");
     let values = |found: BTreeMap<String, (String, String)>| -> Vec<_> {
         found.into_iter().map(|(id, (value, _))| (id, value)).collect()
     };

@@ -173,9 +173,52 @@ fn connections_syncs_and_refusals_are_counted() {
     let after = metrics(address);
     assert!(after["http_server_syncs_total"] >= before + 2.0, "content and name");
     assert_eq!(after["http_server_job_duration_seconds_count"], 1.0);
-    assert_eq!(after["http_server_jobs_waiting"], 0.0);
+    for pool in ["files", "passwords"] {
+        assert_eq!(after[&format!("http_server_jobs_waiting{{pool=\"{pool}\"}}")], 0.0);
+    }
     drop((clients, refused));
     eventually("none is left", || (state("resting"), state("active")) == (0.0, 0.0));
+}
+
+/// Goal: the time in a queue stands by itself, for each pool, and is a part of a job's, as that is of a
+/// request's. Method: as many requests that take one job each, and each of them more than a microsecond, as
+/// jobs are counted; half of them are for a thread that looks at passwords.
+#[test]
+fn waits_are_counted_apart_from_the_work() {
+    // Of `U*U`, in a millisecond: a test vector of crypt_blowfish.
+    let users = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(users.path(), "ann:$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n")
+        .unwrap();
+    let users = users.path().to_str().unwrap();
+    let (server, address) =
+        watched(&["--quiet", "--pool", "1", "--users", users, "--allow=anonymous:create:/"]);
+    let mut clients: Vec<Client> = (0..16).map(|_| server.connect()).collect();
+    // `a:x` to `h:x` in base 64: a wrong password for a name of its own each.
+    let wrong = ["YTp4", "Yjp4", "Yzp4", "ZDp4", "ZTp4", "Zjp4", "Zzp4", "aDp4"];
+    for (number, client) in clients.iter_mut().enumerate() {
+        let fields = match number % 2 {
+            0 => String::new(),
+            _ => format!("Authorization: Basic {}\r\n", wrong[number / 2]),
+        };
+        client.send(format!("PUT /files/{number} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n{fields}\r\n"));
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.answer("PUT").status, if number % 2 == 0 { 201 } else { 401 });
+    }
+    let name = |what: &str| format!("http_server_job_wait_seconds_{what}");
+    let requests = "http_server_request_duration_seconds_count";
+    eventually("all are counted", || metrics(address)[requests] == 16.0);
+    let metrics = metrics(address);
+    for pool in ["files", "passwords"] {
+        let pool = format!("pool=\"{pool}\"");
+        assert_eq!(sum(&metrics, &name("count"), &pool), 8.0, "{metrics:?}");
+        let steps = metrics.iter().filter(|(key, _)| key.starts_with(&name("bucket")) && key.contains(&pool));
+        assert_eq!(steps.filter(|(key, count)| key.contains("+Inf") && **count == 8.0).count(), 1);
+    }
+    assert_eq!(metrics["http_server_job_duration_seconds_count"], 16.0);
+    let (waits, jobs) = (sum(&metrics, &name("sum"), ""), metrics["http_server_job_duration_seconds_sum"]);
+    let requests = metrics["http_server_request_duration_seconds_sum"];
+    assert!(0.0 < waits && waits < jobs && jobs <= requests, "{waits} of {jobs} of {requests}");
 }
 
 #[test]

@@ -135,6 +135,101 @@ fn a_drop_box_and_a_log_that_only_grows() {
     assert_eq!(fs::read_to_string(server.directory().join("logs/today")).unwrap(), "a\nb\n");
 }
 
+/// Goal: the page has the tools for what its reader may do there, and no others; signing in is offered to who
+/// has not, and asks for a name even where anybody may list.
+#[test]
+fn a_page_offers_what_its_reader_may_do() {
+    let rules = [
+        "anonymous:read,list:/",
+        "user:ann:create,replace,append,delete:/all/",
+        "user:ann:create:/in/",
+        "user:ann:replace:/changes/",
+        "user:ann:delete:/sweeps/",
+        "user:ann:append:/logs/",
+        "anonymous:create:/box/",
+    ];
+    let server = start(&rules, &[]);
+    let directories = ["all", "in", "changes", "sweeps", "logs", "box", "plain"];
+    directories.iter().for_each(|name| drop(put(&server, &format!("{name}/file"), "content")));
+    let page = |fields: &str, path: &str| {
+        let answer = check(&server, with(fields, &format!("GET /files/{path}"), ""), "200 keep");
+        assert_eq!((answer.field("vary"), answer.field("cache-control")), (Some("Accept"), Some("no-store")));
+        let policy = answer.field("content-security-policy").unwrap().to_owned();
+        let has = |part: &str| answer.text().contains(part);
+        assert_eq!(has("<script"), policy.contains("script-src"), "{policy}");
+        let tools = [
+            ("upload", has("<form id=\"tools\"")),
+            ("replace", has(" data-replaces>")),
+            ("delete", has("<table data-deletes>")),
+            ("script", has("<script")),
+            ("sign in", has("<a href=\"?limit=1000&#38;sign-in\">Sign in</a>")),
+        ];
+        tools.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    };
+    for (path, anonymous, ann) in [
+        ("all/", "sign in", "upload, replace, delete, script"),
+        ("in/", "sign in", "upload, script"),
+        ("changes/", "sign in", "upload, replace, script"),
+        ("sweeps/", "sign in", "delete, script"),
+        ("logs/", "sign in", ""),
+        ("box/", "upload, script, sign in", "upload, script"),
+        ("plain/", "sign in", ""),
+        ("", "sign in", ""),
+    ] {
+        assert_eq!(page("", path), anonymous, "{path}");
+        assert_eq!(page(ANN, path), ann, "{path}");
+        assert_eq!(page(ANN, &format!("{path}?sign-in")), ann, "{path}");
+    }
+    let asked = check(&server, request("GET /files/all/?limit=1000&sign-in", ""), "401 keep");
+    assert!(asked.field("www-authenticate").unwrap().starts_with("Basic"));
+    // Where nobody has a name, there is none to say.
+    let server = Server::start(&["--allow=anonymous:list,delete:/"]);
+    put(&server, "file", "");
+    let answer = check(&server, request("GET /files/?sign-in", ""), "200 keep");
+    assert!(!answer.text().contains("Sign in") && answer.text().contains("<table data-deletes>"));
+    // With rules and for reading only, no rule offers a tool.
+    let server = Server::start(&["--read-only", "--allow=anonymous:list,delete,create:/"]);
+    let answer = check(&server, request("GET /files/", ""), "200 keep");
+    assert!(!["data-deletes>", "<form", "<script"].iter().any(|part| answer.text().contains(part)));
+}
+
+/// Goal: no page of another site makes a browser create a file here, which could then do what its reader may.
+/// Method: the fields that browsers send with such a request, which they send for any page, and for none of
+/// the other changes. Preflights are not answered in their favour.
+#[test]
+fn a_page_of_another_site_creates_nothing() {
+    let server = Server::start(&[]);
+    let (host, mut number) = (server.address().to_string(), 0);
+    let own = format!("Origin: http://{host}\r\n");
+    let other_scheme = format!("Origin: https://{host}\r\n");
+    for (fields, may) in [
+        ("", true),
+        (own.as_str(), true),
+        (&other_scheme, true),
+        ("Origin: http://elsewhere.example\r\n", false),
+        ("Origin: null\r\n", false),
+        ("Origin: \r\n", false),
+        ("Origin: http://127.0.0.1:1\r\n", false),
+        (&format!("{own}Origin: http://elsewhere.example\r\n"), false),
+        ("Sec-Fetch-Site: cross-site\r\n", false),
+        ("Sec-Fetch-Site: same-site\r\n", false),
+        ("Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site\r\n", false),
+        ("Sec-Fetch-Site: none\r\n", true),
+        // Behind a proxy that changes the host.
+        ("Origin: https://proxy.example\r\nSec-Fetch-Site: same-origin\r\n", true),
+        (&format!("{own}Sec-Fetch-Site: cross-site\r\n"), false),
+    ] {
+        number += 1;
+        let line = format!("POST /files/{number} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n");
+        let answer =
+            check(&server, format!("{line}{fields}\r\nx"), if may { "201 keep" } else { "403 keep" });
+        assert_eq!(server.directory().join(number.to_string()).exists(), may, "{fields:?} {answer:?}");
+    }
+    let fields = "Origin: http://elsewhere.example\r\nAccess-Control-Request-Method: PUT\r\n";
+    let answer = check(&server, with(fields, "OPTIONS /files/a", ""), "204 keep");
+    assert!(answer.fields.iter().all(|(name, _)| !name.to_ascii_lowercase().starts_with("access-control")));
+}
+
 /// An index stands for its directory: each is for whom it is.
 #[test]
 fn listings_are_for_those_who_may_list() {
@@ -332,7 +427,7 @@ fn a_rule_that_names_nobody_is_refused_at_the_start() {
     fs::write(home.path().join("users"), "ann:secret\n").unwrap();
     refused(&["--allow=user:ann:read:/"], "users:1: neither a bcrypt hash");
     fs::remove_file(home.path().join("users")).unwrap();
-    refused(&["--allow=user:ann:read:/"], "No such file");
+    refused(&["--allow=user:ann:read:/"], "No such file or directory (os error 2); --users wants");
 }
 
 /// Goal: what the recipes say works. Method: the two subcommands, then a server with what they printed.

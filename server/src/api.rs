@@ -3,6 +3,7 @@
 
 mod accept;
 pub mod condition;
+mod cross_site;
 pub mod entity_tag;
 pub mod link;
 pub mod listing;

@@ -63,7 +63,7 @@ pub fn unix_nanoseconds() -> i64 {
 }
 
 /// The machine's clocks; renders a new `Date` only when the second has changed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SystemClock {
     origin: std::time::Instant,
     unix_seconds: u64,

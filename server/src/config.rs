@@ -9,7 +9,7 @@ mod values;
 use std::ffi::OsString;
 use std::fmt;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, FromArgMatches};
 
@@ -35,10 +35,10 @@ where
     };
     let settings = file::read(path, &command).map_err(Ending::Refused)?;
     // What the file says takes the place of the defaults, and so comes behind all else.
-    let command = settings.iter().fold(command, |command, setting| {
+    let with_file = settings.iter().fold(command.clone(), |command, setting| {
         command.mut_arg(&setting.id, |arg| arg.default_values(setting.values.clone()))
     });
-    let matches = command.clone().try_get_matches_from(&words)?;
+    let matches = with_file.try_get_matches_from(&words)?;
     let command_line = CommandLine::from_arg_matches(&matches)?;
     finish(command_line, &command, &matches, &settings)
 }
@@ -74,7 +74,13 @@ pub(crate) struct UsageError(String);
 impl From<clap::Error> for Ending {
     fn from(error: clap::Error) -> Ending {
         let text = error.render().to_string();
+        // clap takes a word behind the base directory for a subcommand, but says nothing of directories.
+        let second = error.get(ContextKind::InvalidSubcommand).or_else(|| error.get(ContextKind::InvalidArg));
         match error.kind() {
+            ErrorKind::ArgumentConflict if text.contains("[BASE_DIRECTORY]") => {
+                let word = second.map_or(String::new(), |word| format!(", not '{word}'"));
+                Ending::Refused(UsageError(format!("behind the base directory there are only flags{word}")))
+            }
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ending::Shown(text),
             _ => Ending::Refused(UsageError::from_paragraphs(&text)),
         }

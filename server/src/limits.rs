@@ -57,8 +57,6 @@ pub struct Directories {
     pub listed: bool,
     /// With the file of this name, where they have one.
     pub index: Option<String>,
-    /// With what uploads and deletes, on their page.
-    pub writable: bool,
 }
 
 /// The most field lines that [`Limits::head_fields_max`] can allow: their places lie on the stack.
@@ -88,7 +86,7 @@ impl Default for Limits {
             write_time_max: Duration::from_secs(60),
             transfer_bytes_per_second_min: 1024,
             linger_time_max: Duration::from_secs(5),
-            directories: Directories { listed: true, index: None, writable: true },
+            directories: Directories { listed: true, index: None },
         }
     }
 }

@@ -4,6 +4,7 @@
 (() => {
   const AT_ONCE = 3;
   const find = (selector, within = document) => within.querySelector(selector);
+  const tools = find("#tools");
   const say = (text) => { find("#said").textContent = text; };
   const made = (tag, properties, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
@@ -26,6 +27,7 @@
   // Deleting.
 
   function enhance() {
+    if (!find("table[data-deletes]")) return;
     for (const row of document.querySelectorAll("tr[data-entry]")) {
       const name = find("bdi", row).textContent;
       const button = made("button", { type: "button", className: "delete", title: "Delete" }, "×");
@@ -132,7 +134,7 @@
       if (request.status === 200) return over("good", "replaced");
       if (request.status === 412) {
         over("bad", "refused: a file is there already");
-        return offer(upload);
+        return tools.dataset.replaces === undefined || offer(upload);
       }
       over("bad", `refused: ${reason(request.status, request.responseText)}`);
     };
@@ -160,6 +162,9 @@
       const there = await fetch(target(upload.path), { method: "HEAD" }).catch(() => null);
       button.disabled = false;
       const tag = there && there.ok && there.headers.get("ETag");
+      if (!tag && (!there || there.status !== 404)) {
+        return say(`${upload.path} is not replaced: what is there cannot be seen`);
+      }
       const detail = tag
         ? `The file there has ${there.headers.get("Content-Length")} bytes, of ${there.headers.get("Last-Modified")}.`
         : "Nothing is there any more.";
@@ -208,6 +213,8 @@
     document.body.classList.toggle("dropping", depth > 0);
   };
   const hasFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+  enhance();
+  if (!tools) return;
   addEventListener("dragenter", (event) => { if (hasFiles(event)) over(1); });
   addEventListener("dragleave", (event) => { if (hasFiles(event)) over(-1); });
   addEventListener("dragover", (event) => { if (hasFiles(event)) event.preventDefault(); });
@@ -227,6 +234,5 @@
 
   find("#files").onchange = chosen;
   find("#folders").onchange = chosen;
-  find("#tools").hidden = false;
-  enhance();
+  tools.hidden = false;
 })();

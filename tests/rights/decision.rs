@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use http_server::api::listing::Offers;
 use http_server::api::rights::{Party, Rights, Rule, Schemes, Verbs, Who};
 use http_server::api::route::{Action, Reading};
 use http_server::api::{condition, listing};
@@ -101,6 +102,49 @@ fn comes_to_pass(action: &Action<'_>, there: There) -> bool {
         }
         _ => true,
     }
+}
+
+/// Goal: a page offers what whoever looks at it may do with whatever is in the directory, no less and no more.
+/// Method: the same random rules; by the reference's word about a name that no rule has, nothing is offered
+/// to who may not list, and each tool to who may do with that name what the tool does.
+#[test]
+fn a_page_offers_what_the_reference_allows() {
+    let cases = depth().of(5_000, 50_000, 500_000);
+    let (offered, hidden) = (Cell::new(0), Cell::new(0));
+    let strategy = (prop::collection::vec(rule(), 0..6), select(&WHO[..]), names(), any::<(bool, bool)>());
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let result = runner.run(&strategy, |(rules, (name, who), (names, _), (read_only, basic))| {
+        let schemes = Schemes { basic, bearer: true };
+        let rights = Rights { read_only, rules: Some(rules.iter().map(theirs).collect()), schemes };
+        let path = FilePath::of_names(names.join("/").as_bytes(), true).unwrap();
+        let names: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let entry = [names.clone(), vec![b"no rule's".to_vec()]].concat();
+        let lists = rights::allows(&rules, name, Method::Get, (&names, true), There::Directory);
+        let entry_may = |method, there| rights::allows(&rules, name, method, (&entry, false), there);
+        let changes = |may| may && !read_only;
+        let reads = entry_may(Method::Get, There::File);
+        let expected = lists.then(|| Offers {
+            create: changes(entry_may(Method::Put, There::Nothing)),
+            replace: changes(entry_may(Method::Put, There::File)) && reads,
+            delete: changes(entry_may(Method::Delete, There::File)),
+            sign_in: basic && who == Who::Anonymous,
+        });
+        let found = match rights.judge(who, action(Method::Get, path)) {
+            Action::List(asked) => Some(asked.offers()),
+            _ => None,
+        };
+        prop_assert_eq!(found, expected, "{} {:?} {:?}", name, rules, names);
+        let any = expected.is_some_and(|offers| offers.create || offers.replace || offers.delete);
+        let count = if any { &offered } else { &hidden };
+        count.set(count.get() + 1);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    ledger::record("rights:offers", &[("offered", offered.get()), ("hidden", hidden.get())]);
 }
 
 /// Goal: the decision is that of the reference. Method: random rules, and whoever asks for whatever, on

@@ -99,11 +99,16 @@ impl Server {
             let (store, queue) = (Arc::clone(&server.store), Arc::clone(&server.queue));
             let (mailbox, wire) = (Arc::clone(&server.mailbox), Arc::clone(&server.wire));
             server.threads.push(spawn(move || {
-                pool::work(&store, &queue, |_, done| {
-                    if mailbox.post(Message::Done(done)) {
-                        wire.ring_bell();
-                    }
-                });
+                pool::work(
+                    &store,
+                    &queue,
+                    |_| {},
+                    |_, done| {
+                        if mailbox.post(Message::Done(done)) {
+                            wire.ring_bell();
+                        }
+                    },
+                );
             }));
         }
         server

@@ -174,11 +174,16 @@ impl Simulation {
             let (store, queue) = (Arc::clone(&process.store), Arc::clone(&process.queue));
             let (mailboxes, world) = (process.mailboxes.clone(), self.world.clone());
             self.tasks.spawn("worker", weight, move || {
-                pool::work(&store, &queue, |event_loop, done| {
-                    if mailboxes[event_loop].post(Message::Done(done)) {
-                        world.lock().ring(event_loop);
-                    }
-                });
+                pool::work(
+                    &store,
+                    &queue,
+                    |_| {},
+                    |event_loop, done| {
+                        if mailboxes[event_loop].post(Message::Done(done)) {
+                            world.lock().ring(event_loop);
+                        }
+                    },
+                );
             });
         }
     }

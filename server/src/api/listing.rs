@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 pub(super) use html::POLICY;
 
+use query::Words;
+
 use super::reply::{self, Reply};
 use super::{accept, link};
 use crate::http::request::Request;
@@ -35,8 +37,36 @@ pub struct Asked {
     verdict: Verdict,
     /// Directories are listed at all.
     listed: bool,
-    /// What is in them can be changed here.
-    writable: bool,
+    /// Whoever asks wants to say who it is, and then be answered.
+    sign_in: bool,
+    /// What the page has tools for.
+    offers: Offers,
+}
+
+/// What a page offers to whoever asked for it: what that one may do with all that is in the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offers {
+    /// Uploads where nothing is.
+    pub create: bool,
+    /// Uploads in the place of files, each of which is looked at before.
+    pub replace: bool,
+    /// Removals.
+    pub delete: bool,
+    /// To say who one is, as that may allow more.
+    pub sign_in: bool,
+}
+
+impl Offers {
+    /// Where everybody may do everything.
+    pub const ALL: Offers = Offers { create: true, replace: true, delete: true, sign_in: false };
+
+    fn upload(self) -> bool {
+        self.create || self.replace
+    }
+
+    fn any_change(self) -> bool {
+        self.upload() || self.delete
+    }
 }
 
 /// The forms of a listing.
@@ -72,7 +102,7 @@ pub fn read(
     condition: Option<&Condition>,
     limits: &Limits,
 ) -> Result<Asked, Malformed> {
-    let (view, form) = query::read(request.query(), limits)?;
+    let Words { view, form, sign_in } = query::read(request.query(), limits)?;
     Ok(Asked {
         path,
         view,
@@ -80,7 +110,8 @@ pub fn read(
         form_is_explicit: form.is_some(),
         verdict: condition.map_or(Verdict::Holds, |condition| condition.judge(There::Directory, true)),
         listed: limits.directories.listed,
-        writable: limits.directories.writable,
+        sign_in,
+        offers: Offers::ALL,
     })
 }
 
@@ -88,6 +119,21 @@ impl Asked {
     /// Which directory.
     pub fn path(&self) -> &FilePath {
         &self.path
+    }
+
+    /// Whether whoever asks wants to say who it is first.
+    pub fn wants_to_sign_in(&self) -> bool {
+        self.sign_in
+    }
+
+    /// What its page offers.
+    pub fn offers(&self) -> Offers {
+        self.offers
+    }
+
+    /// Has no more on its page than `offers`.
+    pub fn offering(&mut self, offers: Offers) {
+        self.offers = offers;
     }
 
     /// What has to be asked of the store.
@@ -122,6 +168,7 @@ impl Asked {
             Verdict::Holds => {}
         }
         let (media_type, fields, content) = match self.form {
+            Form::Html if self.offers.any_change() => (reply::HTML, TOOLS_FIELDS, html::page(self, listing)),
             Form::Html => (reply::HTML, HTML_FIELDS, html::page(self, listing)),
             Form::Json => ("application/json", FIELDS, json::document(self, listing)),
         };
@@ -140,8 +187,11 @@ impl Asked {
     }
 }
 
-/// RFC 9110 §12.5.5: the form depends on `Accept`. RFC 9111 §5.2.2.5: nothing says when a listing is no
-/// longer what is there, so nobody keeps one.
+/// RFC 9110 §12.5.5: the form depends on `Accept`; what is offered on who asks, which needs no `Authorization`
+/// there. RFC 9111 §5.2.2.5: nothing says when a listing is no longer what is there, so nobody keeps one, and
+/// nobody is shown what was made for another.
 const FIELDS: &[(&str, &str)] = &[("Vary", "Accept"), ("Cache-Control", "no-store")];
 const HTML_FIELDS: &[(&str, &str)] =
-    &[FIELDS[0], FIELDS[1], html::LISTING_POLICY, ("Referrer-Policy", "no-referrer")];
+    &[FIELDS[0], FIELDS[1], html::POLICY, ("Referrer-Policy", "no-referrer")];
+/// Of a page with the tools, and so with their script.
+const TOOLS_FIELDS: &[(&str, &str)] = &[FIELDS[0], FIELDS[1], html::TOOLS_POLICY, HTML_FIELDS[3]];

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::listing::Asked;
+use super::listing::{Asked, Offers};
 use super::reply::{self, About, Reply};
 use super::route::{ALLOW_READ, Action, READ_OPTIONS, Reading};
 use crate::http::credentials::Credentials;
@@ -211,13 +211,13 @@ impl Rights {
                 reply::options(READ_OPTIONS).into()
             }
             Action::Options(Some(path)) if self.rules.is_some() => self.options(who, &path).into(),
-            Action::List(asked) if self.verbs(who, asked.path()).has(Verbs::LIST) => Action::List(asked),
-            Action::List(_) => self.refusal(who).into(),
+            Action::List(asked) => {
+                self.list(who, asked).map_or_else(|| self.refusal(who).into(), Action::List)
+            }
             Action::Read(mut reading) => {
                 // An index stands for its directory: who may not read it may list that, and the other way
                 // round.
-                let may_list = |asked: &Asked| self.verbs(who, asked.path()).has(Verbs::LIST);
-                let otherwise = reading.otherwise.take().filter(|asked| may_list(asked));
+                let otherwise = reading.otherwise.take().and_then(|asked| self.list(who, asked));
                 if self.verbs(who, &reading.path).has(Verbs::READ) {
                     return Action::Read(Reading { otherwise, ..reading });
                 }
@@ -233,6 +233,25 @@ impl Rights {
             },
             action @ (Action::Reply(_) | Action::Options(_)) => action,
         }
+    }
+
+    /// What is asked of a directory, where `who` may list it, with what `who` may do with all that is in it:
+    /// a rule for the directory covers each entry, and those for single ones are left out.
+    fn list(&self, who: Who, mut asked: Box<Asked>) -> Option<Box<Asked>> {
+        let verbs = self.verbs(who, asked.path());
+        let can_sign_in = who == Who::Anonymous && self.rules.is_some() && self.schemes.basic;
+        if !verbs.has(Verbs::LIST) || can_sign_in && asked.wants_to_sign_in() {
+            return None;
+        }
+        let may = |verb| !self.read_only && verbs.has(verb);
+        asked.offering(Offers {
+            create: may(Verbs::CREATE),
+            // Nothing is replaced unseen.
+            replace: may(Verbs::REPLACE) && verbs.has(Verbs::READ),
+            delete: may(Verbs::DELETE),
+            sign_in: can_sign_in,
+        });
+        Some(asked)
     }
 
     /// What credentials lead to that are not somebody's.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::condition::{self, WantedParts};
+use super::cross_site::is_from_another_site;
 use super::listing::{self, Asked};
 use super::media_type;
 use super::reply::{self, Reply};
@@ -218,6 +219,12 @@ fn file(request: &Request<'_>, encoded: &[u8], limits: &Limits, now: i64) -> Act
             "PUT replaces whole files: Content-Range is refused",
         )
         .into(),
+        // Fetch §2.2.1: the one of our changes that a browser sends for any page without asking us before.
+        // What it put here could read and change everything, with the rights of who uses the browser.
+        Method::Post if is_from_another_site(request) => {
+            let reason = "a page of another site creates no files here";
+            reply::refusal(Status::FORBIDDEN, "cross-site", reason).into()
+        }
         Method::Post => upload(path, Mode::Create, condition),
         Method::Put => upload(path, Mode::Replace, condition),
         Method::Patch => upload(path, Mode::Append, condition),

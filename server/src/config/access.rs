@@ -91,8 +91,8 @@ pub(super) fn access(
     if grants.len() > RULES_MAX {
         return Err(UsageError(format!("more than {RULES_MAX} rules with --allow")));
     }
-    let passwords = users.map(|path| parsed(path, Passwords::parse)).transpose()?;
-    let tokens = tokens.map(|path| parsed(path, Tokens::parse)).transpose()?;
+    let passwords = users.map(|path| parsed("--users", path, Passwords::parse)).transpose()?;
+    let tokens = tokens.map(|path| parsed("--tokens", path, Tokens::parse)).transpose()?;
     let mut secret = [0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| UsageError(format!("no random numbers: {error}")))?;
     let users = Users::new(passwords, tokens, secret);
@@ -115,9 +115,11 @@ fn rule(grant: &Grant, users: &Users) -> Result<Rule, UsageError> {
     Ok(Rule { party, path: grant.path.clone(), may: grant.may })
 }
 
-fn parsed<T>(path: &Path, parse: impl Fn(&str) -> Result<T, LineError>) -> Result<T, UsageError> {
+fn parsed<T>(flag: &str, path: &Path, parse: impl Fn(&str) -> Result<T, LineError>) -> Result<T, UsageError> {
     let shown = path.display();
-    let failed = |error: std::io::Error| UsageError(format!("{shown}: {error}"));
+    let failed = |error: std::io::Error| {
+        UsageError(format!("{shown}: {error}; {flag} wants a file of text that the server may read"))
+    };
     let file = fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
     let length = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;

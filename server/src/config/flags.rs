@@ -250,11 +250,7 @@ impl CommandLine {
             rights,
             users,
             limits: Limits {
-                directories: Directories {
-                    listed: !self.no_listing,
-                    index: self.index,
-                    writable: !self.read_only,
-                },
+                directories: Directories { listed: !self.no_listing, index: self.index },
                 ..self.limits.limits()?
             },
             base_directory,

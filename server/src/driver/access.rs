@@ -6,11 +6,11 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread::{JoinHandle, available_parallelism};
+use std::thread::available_parallelism;
 
-use super::pool::{self, Done, Job};
+use super::pool::{self, Done, Job, Pool};
 use crate::api::rights::{Rights, Verdict};
-use crate::clock::Instant;
+use crate::clock::{Instant, SystemClock};
 use crate::http::credentials::Credentials;
 use crate::shared::queue::Queue;
 use crate::store::Store;
@@ -45,7 +45,7 @@ pub struct Verification {
 }
 
 impl<D: Directory> Access<D> {
-    /// Starts the threads, where there is something for them to do.
+    /// Starts the threads, where there is something for them to do; with a clock they count.
     ///
     /// # Errors
     /// Where the system has no room for one more thread.
@@ -53,8 +53,9 @@ impl<D: Directory> Access<D> {
         rights: Option<Rights>,
         users: Option<Users>,
         store: &Arc<Store<D>>,
+        clock: Option<&SystemClock>,
         deliver: impl Fn(usize, Done<D>) + Clone + Send + 'static,
-    ) -> io::Result<(Access<D>, Vec<JoinHandle<()>>)>
+    ) -> io::Result<(Access<D>, Pool)>
     where
         Store<D>: Send + Sync,
         Job<D>: Send,
@@ -62,11 +63,11 @@ impl<D: Directory> Access<D> {
         let access = Access { rights: rights.map(Arc::new), users: users.map(Arc::new), ..Access::default() };
         let passwords = access.users.as_ref().is_some_and(|users| users.schemes().basic);
         if !passwords {
-            return Ok((access, Vec::new()));
+            return Ok((access, Pool::default()));
         }
         let threads = available_parallelism().map_or(1, usize::from) / 2;
-        let threads = pool::start(threads.clamp(1, THREADS_MAX), store, &access.queue, deliver)?;
-        Ok((access, threads))
+        let pool = pool::start(threads.clamp(1, THREADS_MAX), store, &access.queue, clock, deliver)?;
+        Ok((access, pool))
     }
 }
 

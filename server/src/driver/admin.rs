@@ -8,7 +8,7 @@
 mod metrics;
 mod pages;
 
-pub use pages::{Pages, Watched};
+pub use pages::{POOLS, Pages, Watched};
 
 use std::collections::VecDeque;
 use std::io;

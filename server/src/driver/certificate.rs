@@ -101,7 +101,9 @@ impl fmt::Display for CertificateError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "cannot use {}: ", self.file.display())?;
         match &self.reason {
-            Reason::Read(pem::Error::Io(error)) => error.fmt(formatter),
+            Reason::Read(pem::Error::Io(error)) => {
+                write!(formatter, "{error}; --tls-certificate and --tls-key want files that the server may read")
+            }
             Reason::Read(pem::Error::NoItemsFound) => formatter.write_str(
                 "it holds nothing of the kind; --tls-certificate wants CERTIFICATE sections in PEM, the server's \
                  first, and --tls-key a PRIVATE KEY without a password",

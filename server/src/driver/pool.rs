@@ -9,7 +9,10 @@ use std::thread::{self, JoinHandle};
 
 use super::access::Verification;
 use super::slots::Token;
+use super::watch;
 use crate::api::rights::Verdict;
+use crate::clock::{Clock, Instant, SystemClock};
+use crate::shared::figures::WorkerFigures;
 use crate::shared::queue::Queue;
 use crate::store::directory::Directory;
 use crate::store::operation::{Operation, Outcome, StoreError, StoreErrorKind};
@@ -26,6 +29,8 @@ pub struct Job<D: Directory> {
     pub task: Task,
     /// On what.
     pub held: Held<D>,
+    /// When it was put into the queue.
+    pub handed_over: Instant,
 }
 
 /// What there is to do.
@@ -50,6 +55,8 @@ pub struct Done<D: Directory> {
     pub result: Finished,
     /// What is held now.
     pub held: Held<D>,
+    /// When it was put into the queue.
+    pub handed_over: Instant,
 }
 
 /// What became of a job.
@@ -67,7 +74,7 @@ pub enum Finished {
 
 /// Does one job. A panic becomes a failure of that job alone.
 pub fn carry_out<D: Directory>(store: &Store<D>, job: Job<D>) -> Option<Done<D>> {
-    let Job { token, task, mut held, .. } = job;
+    let Job { token, task, mut held, handed_over, .. } = job;
     if matches!(task, Task::Discard) {
         discard(store, held);
         return None;
@@ -85,11 +92,20 @@ pub fn carry_out<D: Directory>(store: &Store<D>, job: Job<D>) -> Option<Done<D>>
         discard(store, std::mem::replace(&mut held, Held::Nothing));
         Finished::Outcome(broken())
     });
-    Some(Done { token, result, held })
+    Some(Done { token, result, held, handed_over })
 }
 
-/// Starts the threads of the pool, which `deliver` what is done to its event loop, until the
-/// queue is closed and empty.
+/// The threads of a pool.
+#[derive(Default)]
+pub struct Pool {
+    /// They.
+    pub threads: Vec<JoinHandle<()>>,
+    /// What each of them counts, where it counts.
+    pub figures: Vec<Arc<WorkerFigures>>,
+}
+
+/// Starts the threads of a pool, which `deliver` what is done to its event loop, until the queue is closed
+/// and empty. With a clock, which agrees with that of the event loops, they count how long jobs wait.
 ///
 /// # Errors
 /// Where the system has no room for one more thread.
@@ -97,26 +113,55 @@ pub fn start<D: Directory>(
     workers: usize,
     store: &Arc<Store<D>>,
     queue: &Arc<Queue<Job<D>>>,
+    clock: Option<&SystemClock>,
     deliver: impl Fn(usize, Done<D>) + Clone + Send + 'static,
-) -> io::Result<Vec<JoinHandle<()>>>
+) -> io::Result<Pool>
 where
     Store<D>: Send + Sync,
     Job<D>: Send,
 {
-    let worker = |number| {
+    let mut pool = Pool::default();
+    for number in 0..workers.max(1) {
         let (store, queue, deliver) = (Arc::clone(store), Arc::clone(queue), deliver.clone());
-        thread::Builder::new().name(format!("worker {number}")).spawn(move || {
+        let mut waits = clock.map(|clock| Waits { figures: Arc::default(), clock: clock.clone() });
+        pool.figures.extend(waits.iter().map(|waits| Arc::clone(&waits.figures)));
+        let thread = thread::Builder::new().name(format!("worker {number}")).spawn(move || {
             // An event loop that it has woken is not to wait for it; where the system does not let it, it does.
             let _ = scheduling::stand_back();
-            work(&store, &queue, deliver);
-        })
-    };
-    (0..workers.max(1)).map(worker).collect()
+            let taken = |job: &Job<D>| {
+                if let Some(waits) = &mut waits {
+                    waits.count(job);
+                }
+            };
+            work(&store, &queue, taken, deliver);
+        })?;
+        pool.threads.push(thread);
+    }
+    Ok(pool)
 }
 
-/// What a worker does: one job after the other, until the queue is closed and empty.
-pub fn work<D: Directory>(store: &Store<D>, queue: &Queue<Job<D>>, mut deliver: impl FnMut(usize, Done<D>)) {
+/// How long the jobs have waited that one thread takes.
+struct Waits<C> {
+    figures: Arc<WorkerFigures>,
+    clock: C,
+}
+
+impl<C: Clock> Waits<C> {
+    fn count<D: Directory>(&mut self, job: &Job<D>) {
+        watch::job_taken(&self.figures, job.handed_over, self.clock.now().instant);
+    }
+}
+
+/// What a worker does: one job after the other, until the queue is closed and empty. Says of each that it
+/// is `taken`.
+pub fn work<D: Directory>(
+    store: &Store<D>,
+    queue: &Queue<Job<D>>,
+    mut taken: impl FnMut(&Job<D>),
+    mut deliver: impl FnMut(usize, Done<D>),
+) {
     while let Some(job) = queue.pop() {
+        taken(&job);
         let event_loop = job.event_loop;
         if let Some(done) = carry_out(store, job) {
             deliver(event_loop, done);
@@ -168,8 +213,10 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::clock::Now;
     use crate::driver::simulated::{Simulated, Simulation};
     use crate::limits::Limits;
+    use crate::shared::figures::Figure;
     use crate::store::Durability;
 
     #[test]
@@ -186,10 +233,11 @@ mod tests {
         let deliver = move |event_loop, done: Done<Simulated>| {
             let _ = delivered.send((event_loop, done.result, matches!(done.held, Held::File(_))));
         };
-        let workers = start(1, &store, &queue, deliver).unwrap();
+        let workers = start(1, &store, &queue, None, deliver).unwrap().threads;
         for (event_loop, name) in ["bad", "good", "bad", "good"].into_iter().enumerate() {
             let (token, task) = (Token::unpacked(0), Task::Read(0..100));
-            let job = Job { event_loop, token, task, held: Held::File(files.open(name.as_bytes())) };
+            let (held, handed_over) = (Held::File(files.open(name.as_bytes())), Instant::default());
+            let job = Job { event_loop, token, task, held, handed_over };
             assert!(queue.try_push(job, 4).is_ok());
         }
         queue.close();
@@ -212,6 +260,35 @@ mod tests {
         assert_eq!(simulation.left_behind(), 0);
     }
 
+    /// A clock that is a second later each time.
+    struct Ticking(u64);
+
+    impl Clock for Ticking {
+        fn now(&mut self) -> Now {
+            self.0 += 1;
+            Now::new(Instant::from_nanoseconds(self.0 * 1_000_000_000), 0)
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_where_the_job_is_taken_and_not_where_it_is_done() {
+        let simulation = Simulation::new(Limits::default());
+        let store = Store::new(simulation.files(), Durability::Disk);
+        let queue: Queue<Job<Simulated>> = Queue::new();
+        for milliseconds in [0, 1900, 2999] {
+            let (token, task, held) = (Token::unpacked(0), Task::Discard, Held::Nothing);
+            let handed_over = Instant::from_nanoseconds(milliseconds * 1_000_000);
+            assert!(queue.try_push(Job { event_loop: 0, token, task, held, handed_over }, 4).is_ok());
+        }
+        queue.close();
+        let mut waits = Waits { figures: Arc::default(), clock: Ticking(0) };
+        let figures = Arc::clone(&waits.figures);
+        work(&store, &queue, |job| waits.count(job), |_, _| {});
+        assert_eq!(figures.waits.sum.get(), 1_000_000 + 100_000 + 1_000);
+        let counts = figures.waits.steps.each_ref().map(Figure::get);
+        assert_eq!((counts[4], counts[10], counts[13], counts.iter().sum::<u64>()), (1, 1, 1, 3));
+    }
+
     #[test]
     fn a_range_is_warmed_to_its_end_and_read_from_its_beginning() {
         let simulation = Simulation::new(Limits::default());
@@ -220,8 +297,8 @@ mod tests {
         let files = simulation.files();
         let store = Store::new(files.clone(), Durability::Disk);
         let done = |task| {
-            let held = Held::File(files.open(b"long"));
-            carry_out(&store, Job { event_loop: 0, token: Token::unpacked(0), task, held })
+            let (held, handed_over) = (Held::File(files.open(b"long")), Instant::default());
+            carry_out(&store, Job { event_loop: 0, token: Token::unpacked(0), task, held, handed_over })
                 .map(|done| done.result)
         };
         for range in [0..length, 1..length, 0..2 * length] {

@@ -29,7 +29,7 @@ use super::failure::{RunError, StartError};
 use super::listeners::{Endpoint, Listeners, Wanted};
 use super::log::{Format, Lines, Log, LogFile};
 use super::network::SystemNetwork;
-use super::pool::{self, Job};
+use super::pool::{self, Job, Pool};
 use super::socket_file::SocketFile;
 use crate::api::rights::Rights;
 use crate::clock::SystemClock;
@@ -190,14 +190,16 @@ impl Server {
                 post.post(Message::Done(done));
             }
         };
-        let mut workers = pool::start(workers, &store, &queue, deliver.clone()).map_err(&thread)?;
+        let origin = SystemClock::origin();
+        let clock = options.admin.map(|_| SystemClock::new(origin));
+        let Pool { threads: mut workers, figures: file_workers } =
+            pool::start(workers, &store, &queue, clock.as_ref(), deliver.clone()).map_err(&thread)?;
         let (access, verifiers) =
-            Access::start(options.rights, options.users, &store, deliver).map_err(&thread)?;
-        workers.extend(verifiers);
+            Access::start(options.rights, options.users, &store, clock.as_ref(), deliver).map_err(&thread)?;
+        workers.extend(verifiers.threads);
         let verifications = Arc::clone(&access.queue);
         let connections = Arc::new(BoundedCount::new(limits.connections_max));
         let addresses = Arc::new(AddressCounts::new(limits.connections_per_address_max));
-        let origin = SystemClock::origin();
         let began = told_apart();
         let draining = Arc::new(AtomicBool::new(false));
         let figures: Vec<Arc<Figures>> =
@@ -207,10 +209,12 @@ impl Server {
             let watched = Watch {
                 store: Arc::clone(&store),
                 queue: Arc::clone(&queue),
+                verifications: Arc::clone(&verifications),
                 dropped: log.as_ref().map(Log::dropped).unwrap_or_default(),
             };
             let (figures, draining) = (figures.clone(), Arc::clone(&draining));
-            let pages = Pages { figures, watched: Box::new(watched), draining };
+            let workers = [file_workers, verifiers.figures];
+            let pages = Pages { figures, workers, watched: Box::new(watched), draining };
             admin = Some(admin::start(listener, pages).map_err(system("thread"))?);
         }
         let event_loops = networks

@@ -42,8 +42,6 @@ pub struct Session<S, D: Directory> {
     held_inode: u64,
     held_bytes: u64,
     duty: Duty,
-    /// When the last job was handed over.
-    handed_over: Instant,
     /// Output for which there was no room; without memory while there is none.
     unsent: Vec<u8>,
     /// How much of it has been sent since.
@@ -155,7 +153,6 @@ impl<S, D: Directory> Session<S, D> {
             held_inode: 0,
             held_bytes: 0,
             duty: Duty::Receive,
-            handed_over: Instant::default(),
             unsent: Vec::new(),
             unsent_from: 0,
             pace: None,
@@ -369,7 +366,7 @@ impl<S, D: Directory> Session<S, D> {
 
     fn take_back<N>(&mut self, token: Token, done: Done<D>, common: &mut Common<N, D>) -> Step {
         self.held = done.held;
-        common.count(|figures| super::watch::job_done(figures, self.handed_over, common.now.instant));
+        common.count(|figures| super::watch::job_done(figures, done.handed_over, common.now.instant));
         match (done.result, &self.duty) {
             (Finished::Outcome(outcome), Duty::AwaitOutcome) => self.tell_outcome(token, outcome, common),
             (Finished::Verified(verdict), Duty::AwaitOutcome) => self.tell_verdict(token, verdict, common),

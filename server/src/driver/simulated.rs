@@ -246,7 +246,14 @@ impl Simulation {
     pub(super) fn fill_queue(&self, jobs: usize) {
         for _ in 0..jobs {
             let (token, task, held) = (Token::unpacked(0), Task::Discard, Held::Nothing);
-            assert!(self.queue.try_push(Job { event_loop: 0, token, task, held }, usize::MAX).is_ok());
+            assert!(
+                self.queue
+                    .try_push(
+                        Job { event_loop: 0, token, task, held, handed_over: Instant::default() },
+                        usize::MAX
+                    )
+                    .is_ok()
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::clock::Instant;
 use crate::connection::Answered;
 use crate::http::request_line::Method;
-use crate::shared::figures::{Figures, METHODS};
+use crate::shared::figures::{Figures, METHODS, WorkerFigures};
 
 /// A name for each method, by its number; the last one for what was not understood.
 pub const METHOD_NAMES: [&str; METHODS] =
@@ -24,6 +24,11 @@ pub(super) fn count(figures: &Figures, answered: &Answered, now: Instant) {
 /// The outcome of a job is back.
 pub(super) fn job_done(figures: &Figures, handed_over: Instant, now: Instant) {
     figures.jobs.add(microseconds(handed_over, now));
+}
+
+/// A job was taken out of its queue.
+pub(super) fn job_taken(figures: &WorkerFigures, handed_over: Instant, now: Instant) {
+    figures.waits.add(microseconds(handed_over, now));
 }
 
 fn microseconds(from: Instant, to: Instant) -> u64 {

@@ -1,5 +1,5 @@
-//! What is counted for whoever watches the server: [`Figures`] of one event loop, which alone adds to
-//! them, while anybody may read.
+//! What is counted for whoever watches the server: [`Figures`] of one event loop and [`WorkerFigures`] of
+//! one thread of a pool, each of which alone adds to its own, while anybody may read.
 //!
 //! Property: a figure that is read is one that it had; none is ever lost.
 
@@ -123,6 +123,14 @@ impl Figures {
     pub fn rejections(&self, kind: usize) -> Option<&Figure> {
         self.rejections.get(kind)
     }
+}
+
+/// What one thread of a pool counts, on cache lines of its own as well.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerFigures {
+    /// From the hand-over of a job to the moment at which it was taken.
+    pub waits: Durations,
 }
 
 impl Default for Figures {

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::shown::{Piece, pieces, size};
 use super::time::Timestamp;
-use super::{Asked, query};
+use super::{Asked, Offers, query};
 use crate::api::entity_tag::Tag;
 use crate::api::link;
 use crate::store::listing::{Listed, Listing, Order, Place, View};
@@ -18,9 +18,9 @@ pub(in crate::api) const POLICY: (&str, &str) = (
 );
 
 /// The same with the listing's script, which may ask this server and no other.
-pub(super) const LISTING_POLICY: (&str, &str) = (
+pub(super) const TOOLS_POLICY: (&str, &str) = (
     "Content-Security-Policy",
-    "default-src 'none'; style-src 'sha256-3dnXzbFelz494amjG1fGWVOPiOzcDcQ2HcAV4Zq3hlg='; script-src 'sha256-rToEPFgaywgs/OoJQTH2I+e0HJgEOEohAa2A0lAznJo='; connect-src 'self'; \
+    "default-src 'none'; style-src 'sha256-3dnXzbFelz494amjG1fGWVOPiOzcDcQ2HcAV4Zq3hlg='; script-src 'sha256-jqF2ikcLPgZtAPs8o9l7zVuJYNa5aq7eIqM6X9NidbU='; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
@@ -38,8 +38,10 @@ struct Page {
     next: Option<String>,
     /// There are too many entries to be sorted.
     unsorted: bool,
-    /// With the tools that change what is there.
-    writable: bool,
+    /// Which tools it has.
+    offers: Offers,
+    /// The target by which whoever looks can say who it is.
+    sign_in: String,
     has_parent: bool,
 }
 
@@ -83,7 +85,8 @@ pub(super) fn page(asked: &Asked, listing: &Listing) -> Vec<u8> {
         first: (asked.view.after != Place::Beginning).then(|| asked.page_at(&Place::Beginning)),
         next: listing.next.as_ref().map(|place| asked.page_at(place)),
         unsorted: !listing.sorted,
-        writable: asked.writable,
+        offers: asked.offers,
+        sign_in: query::signing_in(&asked.page_at(&asked.view.after)),
         has_parent: !asked.path.is_base_directory(),
     };
     let mut content = Vec::with_capacity(4096 + listing.entries.len() * 512);

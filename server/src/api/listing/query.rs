@@ -6,8 +6,19 @@ use crate::limits::Limits;
 use crate::store::listing::{Order, Place, View};
 use crate::store::path::percent_decode;
 
+/// What a query says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) view: View,
+    pub(super) form: Option<Form>,
+    /// Whoever asks wants to say who it is first.
+    pub(super) sign_in: bool,
+}
+
+const SIGN_IN: &[u8] = b"sign-in";
+
 /// Reads a query. Words that say nothing about listings are ignored.
-pub(super) fn read(query: &[u8], limits: &Limits) -> Result<(View, Option<Form>), Malformed> {
+pub(super) fn read(query: &[u8], limits: &Limits) -> Result<Words, Malformed> {
     let mut view = View {
         order: Order::Name,
         descending: false,
@@ -16,6 +27,7 @@ pub(super) fn read(query: &[u8], limits: &Limits) -> Result<(View, Option<Form>)
         sorted_max: limits.listing_sorted_max,
     };
     let (mut form, mut name, mut value, mut position) = (None, None, None, None);
+    let mut sign_in = false;
     for word in query.split(|&byte| byte == b'&') {
         let equals = memchr::memchr(b'=', word).unwrap_or(word.len());
         let given = word.get(equals + 1..).unwrap_or_default();
@@ -56,6 +68,7 @@ pub(super) fn read(query: &[u8], limits: &Limits) -> Result<(View, Option<Form>)
                     number(given).filter(|at| *at >= 0).ok_or(Malformed("at is a place in a directory"))?,
                 );
             }
+            SIGN_IN => sign_in = true,
             _ => {}
         }
     }
@@ -65,7 +78,7 @@ pub(super) fn read(query: &[u8], limits: &Limits) -> Result<(View, Option<Form>)
         (None, Some(position)) => Place::Position(position),
         (None, None) => Place::Beginning,
     };
-    Ok((view, form))
+    Ok(Words { view, form, sign_in })
 }
 
 /// Writes a query that reads the same, with its `?`; the rest of the target is the directory's.
@@ -93,6 +106,11 @@ pub(super) fn write(view: &View, form: Option<Form>) -> String {
         Place::Position(position) => words.push(format!("at={position}")),
     }
     format!("?{}", words.join("&"))
+}
+
+/// The same query, from somebody who wants to say who it is.
+pub(super) fn signing_in(query: &str) -> String {
+    format!("{query}&{}", SIGN_IN.escape_ascii())
 }
 
 /// The orders, each with its word.
@@ -144,7 +162,10 @@ mod tests {
             let form = [None, Some(Form::Html), Some(Form::Json)][form];
             let query = write(&view, form);
             prop_assert!(query.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"'<>".contains(&byte)));
-            prop_assert_eq!(read(&query.as_bytes()[1..], &limits()), Ok((view, form)));
+            let mut words = Words { view, form, sign_in: false };
+            prop_assert_eq!(&read(&query.as_bytes()[1..], &limits()), &Ok(words.clone()));
+            words.sign_in = true;
+            prop_assert_eq!(read(&signing_in(&query).as_bytes()[1..], &limits()), Ok(words));
         }
     }
 
@@ -170,10 +191,10 @@ mod tests {
             assert!(read(query.as_bytes(), &limits()).is_err(), "{query}");
         }
         for query in ["", "sorted=x", "a&b=&=c&", "LIMIT=0", "limits"] {
-            let (view, form) = read(query.as_bytes(), &limits()).unwrap();
+            let Words { view, form, .. } = read(query.as_bytes(), &limits()).unwrap();
             assert_eq!((view.entries_max, view.after, form), (100, Place::Beginning, None), "{query}");
         }
-        assert_eq!(read(b"limit=7", &limits()).unwrap().0.entries_max, 7);
-        assert_eq!(read(b"limit=101", &limits()).unwrap().0.entries_max, 100);
+        assert_eq!(read(b"limit=7", &limits()).unwrap().view.entries_max, 7);
+        assert_eq!(read(b"limit=101", &limits()).unwrap().view.entries_max, 100);
     }
 }

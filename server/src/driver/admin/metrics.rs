@@ -11,14 +11,14 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Watched;
+use super::{POOLS, Pages};
 use crate::driver::watch::METHOD_NAMES;
 use crate::http::rejection::Rejection;
 use crate::shared::figures::{Durations, Figure, Figures, METHODS, STATUSES, STEPS};
 
 /// All figures. They are read one after the other while others go on: each is right by itself.
-pub(super) fn text(figures: &[Arc<Figures>], watched: &dyn Watched) -> String {
-    let snapshot = Snapshot::of(figures, watched);
+pub(super) fn text(pages: &Pages) -> String {
+    let snapshot = Snapshot::of(pages);
     let mut registry = Registry::with_prefix("http_server");
     registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
@@ -34,9 +34,11 @@ struct Snapshot {
     rejections: Vec<(String, u64)>,
     durations: Steps,
     jobs: Steps,
+    /// Of each pool.
+    waits: [Steps; POOLS.len()],
+    waiting: [u64; POOLS.len()],
     counters: Vec<(&'static str, &'static str, u64)>,
     refused: [(&'static str, u64); 3],
-    gauges: Vec<(&'static str, &'static str, u64)>,
     connections: [(&'static str, u64); 2],
 }
 
@@ -44,7 +46,8 @@ struct Snapshot {
 struct Steps(Vec<(f64, u64)>, f64);
 
 impl Snapshot {
-    fn of(all: &[Arc<Figures>], watched: &dyn Watched) -> Snapshot {
+    fn of(pages: &Pages) -> Snapshot {
+        let (all, watched) = (&pages.figures, &*pages.watched);
         let sum = |figure: &dyn Fn(&Figures) -> u64| {
             all.iter().fold(0_u64, |sum, figures| sum.wrapping_add(figure(figures)))
         };
@@ -71,13 +74,15 @@ impl Snapshot {
             rejections: rejections.collect(),
             durations: steps(all, |figures| &figures.durations),
             jobs: steps(all, |figures| &figures.jobs),
+            waits: pages.workers.each_ref().map(|pool| steps(pool, |worker| &worker.waits)),
+            waiting: watched.waiting_jobs(),
             counters: vec![
                 ("received_bytes", "Bytes received from clients", sum(&|figures| figures.received.get())),
                 ("sent_bytes", "Bytes sent to clients", sum(&|figures| figures.sent.get())),
                 ("connections_accepted", "Connections that were let in", accepted),
                 (
                     "jobs_refused",
-                    "Jobs for which there was no room in the queue",
+                    "Jobs for which there was no room in their queue",
                     sum(&|figures| figures.refused_jobs.get()),
                 ),
                 ("syncs", "Calls that put something on stable storage", watched.syncs()),
@@ -88,13 +93,12 @@ impl Snapshot {
                 ("connections_per_address_max", sum(&|figures| figures.refused_for_address.get())),
                 ("descriptors", sum(&|figures| figures.refused_for_descriptors.get())),
             ],
-            gauges: vec![("jobs_waiting", "Jobs that wait for a thread of the pool", watched.waiting_jobs())],
             connections: [("resting", resting.min(open)), ("active", open.saturating_sub(resting))],
         }
     }
 }
 
-fn steps(all: &[Arc<Figures>], of: impl Fn(&Figures) -> &Durations) -> Steps {
+fn steps<T>(all: &[Arc<T>], of: impl Fn(&T) -> &Durations) -> Steps {
     let mut buckets: Vec<(f64, u64)> = STEPS.iter().map(|end| (*end as f64 / 1e6, 0)).collect();
     // What the encoder takes for one without end.
     buckets.push((f64::MAX, 0));
@@ -157,16 +161,22 @@ impl Collector for Snapshot {
             let counter = ConstCounter::new(*count);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
-        for (name, help, count) in &self.gauges {
-            let gauge = ConstGauge::new(*count);
-            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        let help = "Jobs that wait for a thread of their pool";
+        let mut family = encoder.encode_descriptor("jobs_waiting", help, None, MetricType::Gauge)?;
+        for (pool, count) in POOLS.iter().zip(&self.waiting) {
+            ConstGauge::new(*count).encode(family.encode_family(&[("pool", *pool)])?)?;
         }
         let help = "From the first byte of a request to its answer";
         let seconds = Some(&Unit::Seconds);
         let durations =
             encoder.encode_descriptor("request_duration", help, seconds, MetricType::Histogram)?;
         self.durations.encode(durations)?;
-        let help = "From the hand-over of a job to the pool to its outcome, the wait in the queue included";
+        let help = "From the hand-over of a job until a thread of its pool takes it";
+        let mut family = encoder.encode_descriptor("job_wait", help, seconds, MetricType::Histogram)?;
+        for (pool, waits) in POOLS.iter().zip(&self.waits) {
+            waits.encode(family.encode_family(&[("pool", *pool)])?)?;
+        }
+        let help = "From the hand-over of a job to its outcome, the wait included";
         let jobs = encoder.encode_descriptor("job_duration", help, seconds, MetricType::Histogram)?;
         self.jobs.encode(jobs)
     }

@@ -12,14 +12,17 @@ use crate::http::request_line::Method;
 use crate::http::response::{Persistence, ResponseHead};
 use crate::http::status::Status;
 use crate::http::target::Target;
-use crate::shared::figures::Figures;
+use crate::shared::figures::{Figures, WorkerFigures};
+
+/// The pools of threads: the one that waits for the disk, and the one that looks at passwords.
+pub const POOLS: [&str; 2] = ["files", "passwords"];
 
 /// What is asked of a running server when somebody wants to know.
 pub trait Watched: Send {
     /// Why it refuses work that it would do otherwise, if it does.
     fn refuses_work(&self) -> Option<&'static str>;
-    /// Jobs that wait for a thread of the pool.
-    fn waiting_jobs(&self) -> u64;
+    /// Jobs that wait for a thread, of each of [`POOLS`].
+    fn waiting_jobs(&self) -> [u64; POOLS.len()];
     /// Calls to the system that put something on stable storage.
     fn syncs(&self) -> u64;
     /// Lines of the log that nobody will read.
@@ -30,6 +33,8 @@ pub trait Watched: Send {
 pub struct Pages {
     /// Of each event loop.
     pub figures: Vec<Arc<Figures>>,
+    /// Of each thread of each of [`POOLS`].
+    pub workers: [Vec<Arc<WorkerFigures>>; POOLS.len()],
     /// The server beside them.
     pub watched: Box<dyn Watched>,
     /// The server has been told to end.
@@ -53,9 +58,7 @@ impl Pages {
             }
             (Target::Path(b"/healthz"), _) => (Status::OK, TEXT, Cow::Borrowed("ok\n")),
             (Target::Path(b"/readyz"), _) => self.ready(),
-            (Target::Path(b"/metrics"), _) => {
-                (Status::OK, METRICS, Cow::Owned(metrics::text(&self.figures, &*self.watched)))
-            }
+            (Target::Path(b"/metrics"), _) => (Status::OK, METRICS, Cow::Owned(metrics::text(self))),
             _ => (Status::NOT_FOUND, TEXT, Cow::Borrowed("there are /healthz, /readyz and /metrics\n")),
         };
         write(page, request.method == Method::Head, now)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::driver::admin::Watched;
+use crate::driver::admin::{POOLS, Watched};
 use crate::driver::pool::Job;
 use crate::shared::queue::Queue;
 use crate::store::Store;
@@ -13,6 +13,7 @@ use crate::store::base_directory::BaseDirectory;
 pub(super) struct Watch {
     pub(super) store: Arc<Store<BaseDirectory>>,
     pub(super) queue: Arc<Queue<Job<BaseDirectory>>>,
+    pub(super) verifications: Arc<Queue<Job<BaseDirectory>>>,
     pub(super) dropped: Arc<AtomicU64>,
 }
 
@@ -21,8 +22,8 @@ impl Watched for Watch {
         self.store.refuses_appends().then_some("appends are refused until the next start: a sync has failed")
     }
 
-    fn waiting_jobs(&self) -> u64 {
-        self.queue.waiting() as u64
+    fn waiting_jobs(&self) -> [u64; POOLS.len()] {
+        [&self.queue, &self.verifications].map(|queue| queue.waiting() as u64)
     }
 
     fn syncs(&self) -> u64 {

@@ -75,7 +75,7 @@ impl<N, D: Directory> Common<N, D> {
     ) -> Result<(), Job<D>> {
         let connections_max = if begins { 0 } else { self.limits.connections_max };
         let waiting_max = self.limits.queue_jobs_max.saturating_add(connections_max);
-        let job = Job { event_loop: self.event_loop, token, task, held };
+        let job = Job { event_loop: self.event_loop, token, task, held, handed_over: self.now.instant };
         self.queue.try_push(job, waiting_max).map_err(|(Refused::Full(job) | Refused::Closed(job))| job)
     }
 }

@@ -16,7 +16,6 @@ impl<S, D: Directory> Session<S, D> {
         use Operation::{Delete, List, Open, Stage, Store};
         let begins = matches!(task, Task::Run(Open(..) | List(..) | Stage(_) | Store(..) | Delete(..)));
         let held = std::mem::replace(&mut self.held, Held::Nothing);
-        self.handed_over = common.now.instant;
         match common.push(token, task, held, begins) {
             Ok(()) => Break(Next::Wait),
             Err(job) => {

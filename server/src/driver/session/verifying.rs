@@ -34,11 +34,15 @@ impl<S, D: Directory> Session<S, D> {
             return Break(next);
         }
         let task = Task::Verify(Box::new(Verification { users, credentials, address, now }));
-        let job = Job { event_loop: common.event_loop, token, task, held: Held::Nothing };
+        let (held, handed_over) = (Held::Nothing, common.now.instant);
+        let job = Job { event_loop: common.event_loop, token, task, held, handed_over };
         let queue = Arc::clone(&common.access.queue);
         match queue.try_push(job, WAITING_MAX) {
             Ok(()) => Break(Next::Wait),
-            Err(_) => self.tell_verdict(token, Verdict::Busy, common),
+            Err(_) => {
+                common.count(|figures| figures.refused_jobs.add(1));
+                self.tell_verdict(token, Verdict::Busy, common)
+            }
         }
     }
 

@@ -82,6 +82,7 @@ fn a_hang_up_while_a_job_is_out_is_noted_and_spins_nothing() {
         token: Token::unpacked(u64::from(u32::MAX)),
         result: crate::driver::pool::Finished::Read(Ok(Vec::new())),
         held: crate::store::Held::Nothing,
+        handed_over: Instant::default(),
     }));
     simulation.run();
     assert!(simulation.closed(peer));
@@ -137,6 +138,7 @@ fn an_outcome_never_reaches_a_successor() {
         token: Token::unpacked(0),
         result: crate::driver::pool::Finished::Outcome(crate::store::operation::Outcome::Deleted),
         held: simulation.staged_upload(),
+        handed_over: Instant::default(),
     }));
     simulation.run();
     assert!(!simulation.closed(second) && simulation.received(second).is_empty());
