@@ -1,7 +1,7 @@
 //! Jobs on their way to whoever is free: a [`Queue`] with many producers and many consumers.
 //!
 //! Property: what was pushed is popped exactly once, before or after closing; no item waits while
-//! a consumer sleeps unwoken; and closing wakes everybody who sleeps.
+//! consumers sleep and none of them is on its way; and closing wakes everybody who sleeps.
 
 use std::collections::VecDeque;
 
@@ -22,6 +22,8 @@ struct State<T> {
     items: VecDeque<T>,
     /// Consumers that sleep, or are woken and not yet here again.
     sleepers: usize,
+    /// One of them is on its way, and will see to the next when it is here.
+    waking: bool,
     /// Here and not beside the lock: nobody can fall asleep between looking at it and its change.
     closed: bool,
 }
@@ -35,10 +37,24 @@ pub enum Refused<T> {
     Closed(T),
 }
 
+impl<T> State<T> {
+    /// Whether the caller has to wake a consumer, which is then on its way. One at a time: a wake is a
+    /// system call, and each consumer that comes is two changes of threads, while one that need not
+    /// wait may take all the items before a second one has come. Whoever takes an item wakes the next
+    /// where more are left, so consumers that have to wait get company before they do.
+    fn wakes(&mut self) -> bool {
+        let wakes = !self.waking && self.sleepers > 0 && !self.items.is_empty();
+        if wakes {
+            self.waking = true;
+        }
+        wakes
+    }
+}
+
 impl<T> Queue<T> {
     /// Empty and open.
     pub fn new() -> Queue<T> {
-        let state = State { items: VecDeque::new(), sleepers: 0, closed: false };
+        let state = State { items: VecDeque::new(), sleepers: 0, waking: false, closed: false };
         Queue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -58,10 +74,7 @@ impl<T> Queue<T> {
             return Err(Refused::Full(item));
         }
         state.items.push_back(item);
-        // A wake is a system call even where nobody sleeps. Invariant: as many sleepers have been
-        // woken as items wait, or all of them; so an item beyond the sleepers needs none.
-        let wake = state.items.len() <= state.sleepers
-            && !(bug("queue_first_item_alone_wakes") && state.items.len() > 1);
+        let wake = state.wakes();
         // Whoever is woken finds the lock free.
         drop(state);
         if wake && !bug("queue_push_wakes_nobody") {
@@ -78,6 +91,11 @@ impl<T> Queue<T> {
                 return None;
             }
             if let Some(item) = state.items.pop_front() {
+                let wake = state.wakes();
+                drop(state);
+                if wake && !bug("queue_pop_wakes_nobody") {
+                    self.changed.notify_one();
+                }
                 return Some(item);
             }
             if state.closed {
@@ -86,6 +104,9 @@ impl<T> Queue<T> {
             state.sleepers += 1;
             state = wait(&self.changed, &self.state, state);
             state.sleepers -= 1;
+            if !bug("queue_one_wake_for_ever") {
+                state.waking = false;
+            }
         }
     }
 
@@ -174,6 +195,21 @@ mod tests {
         });
         assert!(slept);
         assert_eq!(sleepers(), 0, "a push would wake nobody, at the price of a system call");
+    }
+
+    // Goal: one consumer at a time is woken, and only for what is there. Method: every state.
+    #[test]
+    fn one_sleeper_at_a_time_is_woken_where_something_waits() {
+        for (waiting, sleepers, waking) in (0..3)
+            .flat_map(|waiting| (0..3).map(move |sleepers| (waiting, sleepers)))
+            .flat_map(|(waiting, sleepers)| [false, true].map(|waking| (waiting, sleepers, waking)))
+        {
+            let items: VecDeque<char> = (0..waiting).map(|_| 'a').collect();
+            let mut state = State { items, sleepers, waking, closed: false };
+            let expected = waiting > 0 && sleepers > 0 && !waking;
+            assert_eq!(state.wakes(), expected, "{waiting} {sleepers} {waking}");
+            assert_eq!(state.waking, waking || expected, "{waiting} {sleepers} {waking}");
+        }
     }
 
     #[test]
