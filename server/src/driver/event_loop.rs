@@ -232,10 +232,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             match event {
                 Event::Socket(token, readiness) => {
                     // An event for one that was closed since finds nothing.
-                    if let Some(session) = self.sessions.get_mut(token).and_then(Place::session)
-                        && session.note(readiness)
-                        && !mem::replace(&mut session.queued, true)
-                    {
+                    if self.sessions.get_mut(token).is_some_and(|place| place.note(readiness)) {
                         self.ready.push(token);
                     }
                 }

@@ -132,10 +132,12 @@ pub enum Next {
 type Step = ControlFlow<Next>;
 
 impl<S> Resting<S> {
-    /// The session again; nothing is there to be received as far as it knows.
-    pub fn wake<D: Directory>(self, peer: Peer) -> Session<S, D> {
+    /// The session again; it knows of its socket what was `noted`, and has its turn coming where that is anything.
+    pub fn wake<D: Directory>(self, peer: Peer, noted: Readiness) -> Session<S, D> {
         let Resting { socket, connection } = self;
-        Session { readable: false, ..Session::new(socket, peer, connection.wake()) }
+        let mut session = Session { readable: false, ..Session::new(socket, peer, connection.wake()) };
+        session.queued = noted != Readiness::NOTHING && session.note(noted);
+        session
     }
 
     /// See [`Session::deadline`].
@@ -179,8 +181,9 @@ impl<S, D: Directory> Session<S, D> {
     }
 
     /// The same session in less room; only where [`Session::is_at_rest`].
-    pub fn into_rest(self) -> Resting<S> {
-        Resting { socket: self.socket, connection: self.connection.into_quiet() }
+    pub fn into_rest(self: Box<Self>) -> Resting<S> {
+        let Session { socket, connection, .. } = *self;
+        Resting { socket, connection: connection.into_quiet() }
     }
 
     /// What it owns in memory.
