@@ -382,7 +382,8 @@ impl<S, D: Directory> Session<S, D> {
             }
             (Finished::Warm(Ok(())), Duty::AwaitFile { range, then: AfterFile::Send }) => {
                 self.duty = Duty::SendFile { range: range.clone(), warm: true };
-                Continue(())
+                // In its order among those that send: many may have been read for at once.
+                Break(Next::Again)
             }
             (Finished::Read(Err(error)) | Finished::Warm(Err(error)), _) => {
                 self.cut_off(Some(("pread", error)), common)
