@@ -7,7 +7,7 @@
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 /// Words that are looked at before `memchr` goes on.
-const WORDS_MAX: usize = 8;
+const WORDS_MAX: usize = 3;
 
 /// The first byte that is neither visible ASCII nor a space.
 pub(super) fn not_visible(bytes: &[u8]) -> Option<usize> {
