@@ -286,7 +286,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             ready.extend(self.going_on.drain(..));
         }
         // One of those that go on, and last: the slice of a file takes as long as dozens of small answers, and
-        // who asks for one meanwhile waits for no more than one slice.
+        // who asks for one meanwhile waits for no more than one of them.
         for token in ready.drain(..).chain(first) {
             if let Some(session) = self.sessions.get_mut(token).and_then(Place::session) {
                 session.queued = false;

@@ -171,7 +171,7 @@ fn each_session_has_its_slice_in_turn() {
     assert_eq!(slices, [0, 1, 0, 1, 0, 1]);
 }
 
-/// Goal: however many files are being sent, a small answer waits for one slice at most. Method: files that are in
+/// Goal: however many go on with a file, a small answer waits for one slice at most. Method: files that are in
 /// memory, files that are read first, and between any two turns somebody who asks.
 #[test]
 fn a_small_answer_waits_for_one_slice() {
