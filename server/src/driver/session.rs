@@ -181,6 +181,7 @@ impl<S, D: Directory> Session<S, D> {
     }
 
     /// The same session in less room; only where [`Session::is_at_rest`].
+    #[expect(clippy::boxed_local, reason = "taken out of its box first, all of it would be moved")]
     pub fn into_rest(self: Box<Self>) -> Resting<S> {
         let Session { socket, connection, .. } = *self;
         Resting { socket, connection: connection.into_quiet() }
