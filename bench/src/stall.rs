@@ -6,13 +6,14 @@
 //!
 //! One client asks every two milliseconds, whether or not it is answered soon, so that a stall is
 //! seen by all who would have come meanwhile. The load's clients run at a lower priority than that one, which
-//! has to share their CPU. This server writes durably; the others cannot, which
-//! spares them the syncs.
+//! has to share their CPU, and what that one waits for its CPU does not count. This server writes durably; the
+//! others cannot, which spares them the syncs.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails is none")]
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use bench::load::complete;
 use bench::server::{self, Recipe, Running};
+use http_server::sys::scheduling;
 
 const FILE_BYTES: u64 = 1 << 30;
 /// Between two tiny requests.
@@ -143,7 +145,9 @@ fn measure(
                 scope.spawn(move || reads(running.address, recipe.files, reader, over, read));
             }
         }
-        let times = probe(running.address, recipe.echo.unwrap_or("/"), time);
+        // A thread of its own: how it is scheduled is not to be handed on to those of the load.
+        let probing = scope.spawn(|| probe(running.address, recipe.echo.unwrap_or("/"), time));
+        let times = probing.join().expect("it is answered");
         over.store(true, Ordering::Relaxed);
         times
     });
@@ -199,21 +203,57 @@ fn ask(stream: &mut TcpStream, request: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// A tiny request each [`PERIOD`]; each time counts from when it was due.
+/// Time that stands still while this thread waits for its CPU, which the load's clients have as well: what they
+/// hold up is not the server's.
+struct OwnTime {
+    begun: Instant,
+    statistics: File,
+    waited_before: Duration,
+}
+
+impl OwnTime {
+    fn begin() -> io::Result<OwnTime> {
+        let statistics = File::open("/proc/thread-self/schedstat")?;
+        let mut time = OwnTime { begun: Instant::now(), statistics, waited_before: Duration::ZERO };
+        time.waited_before = time.waited()?;
+        Ok(time)
+    }
+
+    /// sched-stats(5) of the kernel's documentation: the second number, in nanoseconds.
+    fn waited(&self) -> io::Result<Duration> {
+        let mut text = [0; 64];
+        let count = self.statistics.read_at(&mut text, 0)?;
+        let text = str::from_utf8(&text[..count]).map_err(io::Error::other)?;
+        let waited = text.split_ascii_whitespace().nth(1).and_then(|waited| waited.parse().ok());
+        waited.map(Duration::from_nanos).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Since it began.
+    fn elapsed(&self) -> io::Result<Duration> {
+        let waited = self.waited()?.saturating_sub(self.waited_before);
+        Ok(self.begun.elapsed().saturating_sub(waited))
+    }
+}
+
+/// A tiny request each [`PERIOD`]; each time counts from when it was due. Where the kernel does not say how long
+/// a thread waits for its CPU, that counts as well.
 fn probe(address: SocketAddr, target: &str, time: Duration) -> Vec<Duration> {
+    let _ = scheduling::go_first();
     let mut stream = connect(address);
     let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let own = OwnTime::begin();
     let begun = Instant::now();
+    let elapsed = || own.as_ref().ok().and_then(|own| own.elapsed().ok()).unwrap_or_else(|| begun.elapsed());
     let mut times = Vec::new();
     let mut due = Duration::ZERO;
     while due < time {
-        if let Some(early) = due.checked_sub(begun.elapsed()) {
+        if let Some(early) = due.checked_sub(elapsed()) {
             thread::sleep(early);
         }
         // What the sleep was too long is not the server's.
-        let from = begun.elapsed().min(due + Duration::from_micros(200)).max(due);
+        let from = elapsed().min(due + Duration::from_micros(200)).max(due);
         ask(&mut stream, request.as_bytes());
-        times.push(begun.elapsed().saturating_sub(from));
+        times.push(elapsed().saturating_sub(from));
         due += PERIOD;
     }
     times

@@ -150,7 +150,7 @@ enum State {
     /// Waiting to hear who asks.
     Verify(Box<Unverified>),
     /// Reading past content that nobody wants; `action` follows its end.
-    Discard { exchange: Exchange, content: Content, action: Action<'static> },
+    Discard { exchange: Exchange, content: Content, action: Box<Action<'static>> },
     /// Receiving the content of an upload.
     Gather { exchange: Exchange, content: Content, upload: Upload },
     /// Waiting for the upload to be staged; with `asked`, the peer waits for 100.
@@ -320,10 +320,14 @@ impl Connection {
     /// Makes of `input` what can be made of it now.
     fn consume(&mut self, input: &mut &[u8], now: &Now, output: &mut Output) -> Want {
         loop {
-            let step = match mem::replace(&mut self.state, State::Closed) {
-                State::Head { reader, since, begun } => {
-                    self.read_head(reader, since, begun, input, now, output)
+            // In its place: to take a state out moves all of it, and most are heads.
+            if matches!(self.state, State::Head { .. }) {
+                match self.read_head(input, now, output) {
+                    Continue(()) => continue,
+                    Break(want) => return want,
                 }
+            }
+            let step = match mem::replace(&mut self.state, State::Closed) {
                 State::Discard { exchange, content, action } => {
                     self.discard(exchange, content, action, input, now, output)
                 }

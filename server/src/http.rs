@@ -4,7 +4,7 @@
 //! take its parts, [`request`] puts them together and says how the content is framed, [`content`]
 //! unframes it; [`date`], [`entity_tag`] and [`range`] read values that conditions are made of,
 //! [`credentials`] who asks;
-//! [`response`] writes the answer's head. [`rejection`] is why a peer is refused.
+//! [`response`] writes the answer's head; `search` looks for bytes in what is short. [`rejection`] is why a peer is refused.
 #![forbid(unsafe_code)]
 
 pub mod content;
@@ -18,5 +18,6 @@ pub mod rejection;
 pub mod request;
 pub mod request_line;
 pub mod response;
+mod search;
 pub mod status;
 pub mod target;

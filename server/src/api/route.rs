@@ -135,14 +135,17 @@ fn find(path: &[u8]) -> Option<Resource<'_>> {
         Some(length) => (&path[..length], Some(&path[length + 1..])),
         None => (path, None),
     };
-    let first = if first.contains(&b'%') {
+    named(first, rest).or_else(|| {
+        // Seldom is a letter of it encoded: what is found as it stands is not searched for any.
         let mut decoded = Vec::new();
-        percent_decode(first, &mut decoded).ok()?;
-        Cow::Owned(decoded)
-    } else {
-        Cow::Borrowed(first)
-    };
-    match (&*first, rest) {
+        first.contains(&b'%').then(|| percent_decode(first, &mut decoded).ok())??;
+        named(&decoded, rest)
+    })
+}
+
+/// The resource whose path has this first segment, and `rest` behind the slash that follows.
+fn named<'a>(first: &[u8], rest: Option<&'a [u8]>) -> Option<Resource<'a>> {
+    match (first, rest) {
         (b"", None) => Some(Resource::Root),
         (b"echo", Some(value)) => Some(Resource::Echo(value)),
         (b"user-agent", None) => Some(Resource::UserAgent),

@@ -79,6 +79,7 @@ impl Connection {
         if bug("unread_content_is_parsed") {
             return self.act(exchange, action, now, output);
         }
+        let action = Box::new(action);
         if asked {
             output.bytes.extend_from_slice(CONTINUE);
         }
@@ -105,15 +106,15 @@ impl Connection {
         &mut self,
         exchange: Exchange,
         mut content: Content,
-        action: Action<'static>,
+        action: Box<Action<'static>>,
         input: &mut &[u8],
         now: &Now,
         output: &mut Output,
     ) -> Step {
         match content.next(input, now) {
-            Ok(Piece::End) => self.act(exchange, action, now, output),
+            Ok(Piece::End) => self.act(exchange, *action, now, output),
             Ok(Piece::Data(_)) if content.received > self.limits.discard_bytes_max => {
-                Break(self.answer_before(exchange, action, now, output))
+                Break(self.answer_before(exchange, *action, now, output))
             }
             Ok(piece) => {
                 self.state = State::Discard { exchange, content, action };

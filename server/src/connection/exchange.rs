@@ -118,6 +118,7 @@ impl Exchange {
         self.write_head(head, None, keep, now, output);
     }
 
+    #[inline(always)]
     fn write_head(
         &self,
         head: &FileHead<'_>,

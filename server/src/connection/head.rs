@@ -9,27 +9,25 @@ use crate::api::rights::{Claim, Verdict, Who};
 use crate::api::route::{self, Action, Reading, route};
 use crate::clock::{Instant, Now};
 use crate::http::content::ContentDecoder;
-use crate::http::head::{HeadLimits, HeadReader};
+use crate::http::head::HeadLimits;
 use crate::http::request::{Expectation, Framing, Request};
 use crate::limits::HEAD_FIELDS_CEILING;
 use crate::store::operation::Operation;
 
 impl Connection {
-    pub(super) fn read_head(
-        &mut self,
-        mut reader: HeadReader,
-        since: Instant,
-        begun: Option<Instant>,
-        input: &mut &[u8],
-        now: &Now,
-        output: &mut Output,
-    ) -> Step {
-        if output.bytes.len() >= OUTPUT_BYTES_BATCH && !input.is_empty() {
+    pub(super) fn read_head(&mut self, input: &mut &[u8], now: &Now, output: &mut Output) -> Step {
+        if input.is_empty() {
+            return Break(Want::Receive);
+        }
+        if output.bytes.len() >= OUTPUT_BYTES_BATCH {
             self.state = State::Pause;
             return Break(Want::Send);
         }
+        let State::Head { reader, begun: noted, .. } = &mut self.state else {
+            return Break(Want::Close { linger: false });
+        };
         let bytes = *input;
-        let begun = begun.unwrap_or(now.instant);
+        let begun = noted.unwrap_or(now.instant);
         let limits = HeadLimits {
             target_bytes_max: self.limits.target_bytes_max,
             head_bytes_max: self.limits.head_bytes_max,
@@ -40,12 +38,12 @@ impl Connection {
                 Request::parse::<HEAD_FIELDS_CEILING>(bytes, end).map(|request| (request, end.length))
             }
             Ok(None) => {
-                let begun = reader.has_begun(bytes.len()).then_some(begun);
-                self.state = State::Head { reader, since, begun };
+                *noted = reader.has_begun(bytes.len()).then_some(begun);
                 return Break(Want::Receive);
             }
             Err(rejection) => Err(rejection),
         };
+        self.state = State::Closed;
         match parsed {
             Ok((request, length)) => {
                 *input = &bytes[length..];

@@ -3,7 +3,9 @@
 mod counting;
 mod place;
 
+use std::collections::VecDeque;
 use std::io;
+use std::iter;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -93,8 +95,10 @@ pub struct EventLoop<N: Network<D>, D: Directory, C> {
     sessions: Slots<Place<N::Socket, D>>,
     /// Sessions beyond the bound on connections.
     refused: usize,
-    /// Those that can go on without an event.
+    /// Those to which something has happened; empty between two turns.
     ready: Vec<Token>,
+    /// Those that can go on without an event, in their order. Most of them send large files.
+    going_on: VecDeque<Token>,
     deadlines: Deadlines,
     accepting: Accepting,
     grace: Duration,
@@ -176,6 +180,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             sessions: Slots::default(),
             refused: 0,
             ready: Vec::new(),
+            going_on: VecDeque::new(),
             deadlines: Deadlines::default(),
             accepting: Accepting::Ready,
             grace,
@@ -215,7 +220,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || self.accepting == Accepting::Ready {
+        if !self.going_on.is_empty() || self.accepting == Accepting::Ready {
             return Some(Duration::ZERO);
         }
         let paused = match self.accepting {
@@ -236,10 +241,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             match event {
                 Event::Socket(token, readiness) => {
                     // An event for one that was closed since finds nothing.
-                    if let Some(session) = self.sessions.get_mut(token).and_then(Place::session)
-                        && session.note(readiness)
-                        && !mem::replace(&mut session.queued, true)
-                    {
+                    if self.sessions.get_mut(token).is_some_and(|place| place.note(readiness)) {
                         self.ready.push(token);
                     }
                 }
@@ -281,17 +283,21 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     }
 
     fn serve_ready(&mut self) {
-        // Those that are added from here on have their turn in the next.
+        let there = |token: &Token| self.sessions.get_mut(*token).is_some();
+        let first = iter::from_fn(|| self.going_on.pop_front()).find(there);
         let mut ready = mem::take(&mut self.ready);
-        for token in ready.drain(..) {
+        if bug("all_that_go_on_have_the_same_turn") {
+            ready.extend(self.going_on.drain(..));
+        }
+        // One of those that go on, and last: the slice of a file takes as long as dozens of small answers, and
+        // who asks for one meanwhile waits for no more than one of them.
+        for token in ready.drain(..).chain(first) {
             if let Some(session) = self.sessions.get_mut(token).and_then(Place::session) {
                 session.queued = false;
                 self.serve(token, Occasion::Turn);
             }
         }
-        if self.ready.is_empty() {
-            self.ready = ready;
-        }
+        self.ready = ready;
     }
 
     fn meet_deadlines(&mut self) {
@@ -334,7 +340,7 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
                     self.deadlines.schedule(token.index(), deadline);
                 }
                 if next == Next::Again && !mem::replace(&mut session.queued, true) {
-                    self.ready.push(token);
+                    self.going_on.push_back(token);
                 }
                 place.let_rest();
                 let rests = place.is_resting();

@@ -130,10 +130,12 @@ pub enum Next {
 type Step = ControlFlow<Next>;
 
 impl<S> Resting<S> {
-    /// The session again; nothing is there to be received as far as it knows.
-    pub fn wake<D: Directory>(self, peer: Peer) -> Session<S, D> {
+    /// The session again; it knows of its socket what was `noted`, and has its turn coming where that is anything.
+    pub fn wake<D: Directory>(self, peer: Peer, noted: Readiness) -> Session<S, D> {
         let Resting { socket, connection } = self;
-        Session { readable: false, ..Session::new(socket, peer, connection.wake()) }
+        let mut session = Session { readable: false, ..Session::new(socket, peer, connection.wake()) };
+        session.queued = noted != Readiness::NOTHING && session.note(noted);
+        session
     }
 
     /// See [`Session::deadline`].
@@ -176,8 +178,10 @@ impl<S, D: Directory> Session<S, D> {
     }
 
     /// The same session in less room; only where [`Session::is_at_rest`].
-    pub fn into_rest(self) -> Resting<S> {
-        Resting { socket: self.socket, connection: self.connection.into_quiet() }
+    #[expect(clippy::boxed_local, reason = "taken out of its box first, all of it would be moved")]
+    pub fn into_rest(self: Box<Self>) -> Resting<S> {
+        let Session { socket, connection, .. } = *self;
+        Resting { socket, connection: connection.into_quiet() }
     }
 
     /// What it owns in memory.
@@ -376,7 +380,8 @@ impl<S, D: Directory> Session<S, D> {
             }
             (Finished::Warm(Ok(())), Duty::AwaitFile { range, then: AfterFile::Send }) => {
                 self.duty = Duty::SendFile { range: range.clone(), warm: true };
-                Continue(())
+                // In its order among those that send: many may have been read for at once.
+                Break(Next::Again)
             }
             (Finished::Read(Err(error)) | Finished::Warm(Err(error)), _) => {
                 self.cut_off(Some(("pread", error)), common)

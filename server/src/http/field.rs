@@ -80,12 +80,13 @@ fn is_address_literal(literal: &[u8]) -> bool {
 /// RFC 3986 §3.2.2: how much of `value` is a registered name or an IPv4 address, which has the same
 /// characters.
 fn registered_name_length(value: &[u8]) -> usize {
+    let plain = |rest: &[u8]| rest.iter().position(|byte| !is_unreserved_or_sub_delimiter(*byte));
     let mut rest = value;
     loop {
-        rest = match rest {
-            [byte, rest @ ..] if is_unreserved_or_sub_delimiter(*byte) => rest,
+        let Some(length) = plain(rest) else { return value.len() };
+        rest = match &rest[length..] {
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            _ => return value.len() - rest.len(),
+            other => return value.len() - other.len(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::rejection::Rejection;
 use super::request_line::{LineParts, METHOD_BYTES_MAX, REQUEST_LINE_REST_BYTES, RequestLine};
+use super::search;
 use crate::seeded::bug;
 
 /// The bounds of a head.
@@ -59,53 +60,67 @@ impl HeadReader {
     /// # Errors
     /// A line end that is not CRLF, a request line that is refused, a limit.
     pub fn find_end(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<HeadEnd>, Rejection> {
-        loop {
-            let Some(line_end) = self.next_line_end(bytes, limits)? else {
+        while self.lines == 0 {
+            if self.find_request_line(bytes, limits)?.is_none() {
                 return Ok(None);
+            }
+        }
+        loop {
+            let rest = &bytes[self.searched..];
+            // Each head has an empty line, which needs no search.
+            let found = match rest.first() {
+                Some(b'\r') => Some(0),
+                _ => search::either(b'\r', b'\n', rest),
             };
-            let line = &bytes[self.line_start..line_end];
-            let next = line_end + 2;
-            if line.is_empty() && self.lines == 0 {
-                // RFC 9112 §2.2: at least one empty line before the request line is ignored.
-                if self.start > 0 {
-                    return Err(Rejection::LeadingEmptyLines);
-                }
-                self.start = next;
-            } else if line.is_empty() {
+            let Some(at) = self.line_end(bytes, found, limits)? else { return Ok(None) };
+            let next = at + 2;
+            if at == self.line_start {
                 let (start, line) = (self.start, self.line);
                 return Ok(Some(HeadEnd { start, length: next, fields: self.lines - 1, line }));
-            } else {
-                if self.lines == 0 {
-                    self.line = RequestLine::parse(line, limits.target_bytes_max)?.parts();
-                }
-                if self.lines > limits.head_fields_max {
-                    return Err(Rejection::TooManyFields);
-                }
-                self.lines += 1;
             }
+            if self.lines > limits.head_fields_max {
+                return Err(Rejection::TooManyFields);
+            }
+            self.lines += 1;
             self.line_start = next;
             self.searched = next;
         }
     }
 
-    /// Where the CRLF of the current line is.
-    fn next_line_end(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Rejection> {
-        let rest = &bytes[self.searched..];
-        let found = if self.lines == 0 {
-            // The request line is short and every byte of it is looked at, so that what is not
-            // HTTP at all is refused at its first strange byte and not only by a time limit.
-            rest.iter().position(|byte| !matches!(byte, b' '..=b'~'))
-        } else if rest.first() == Some(&b'\r') {
-            // The empty line: each head has one, which needs no search.
-            Some(0)
+    /// Takes the request line, or an empty line before it, where that is complete.
+    fn find_request_line(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<()>, Rejection> {
+        // Every byte of it is looked at, so that what is not HTTP at all is refused at its first strange byte
+        // and not only by a time limit.
+        let found = search::not_visible(&bytes[self.searched..]);
+        let length = found.map_or(bytes.len(), |found| self.searched + found) - self.start;
+        self.check_request_line_length(&bytes[self.start..self.start + length], limits)?;
+        let Some(at) = self.line_end(bytes, found, limits)? else { return Ok(None) };
+        let next = at + 2;
+        if at == self.line_start {
+            // RFC 9112 §2.2: at least one empty line before the request line is ignored.
+            if self.start > 0 {
+                return Err(Rejection::LeadingEmptyLines);
+            }
+            self.start = next;
         } else {
-            memchr::memchr2(b'\r', b'\n', rest)
-        };
+            self.line = RequestLine::parse(&bytes[self.line_start..at], limits.target_bytes_max)?.parts();
+            self.lines = 1;
+        }
+        self.line_start = next;
+        self.searched = next;
+        Ok(Some(()))
+    }
+
+    /// Whether the line ends with CRLF where an end was `found`, as far as can be told.
+    #[inline(always)]
+    fn line_end(
+        &mut self,
+        bytes: &[u8],
+        found: Option<usize>,
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, Rejection> {
         let at = found.map_or(bytes.len(), |found| self.searched + found);
         self.searched = at + usize::from(bug("split_line_end_is_missed") && at < bytes.len());
-        if self.lines == 0 {
-            self.check_request_line_length(&bytes[self.start..at], limits)?;
-        }
         // What is found counts with the byte that decides about it.
         let needed = match bytes.get(at) {
             Some(b'\r') => at + 2,

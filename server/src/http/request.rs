@@ -72,6 +72,8 @@ const CONDITIONAL: [&str; 7] = [
 
 /// Field lines that most heads do not exceed: a small array costs less to make.
 const FEW_FIELDS: usize = 24;
+/// Those that a program sends which is no browser.
+const VERY_FEW_FIELDS: usize = 6;
 
 impl<'a> Request<'a> {
     /// Takes apart the head that `end` found in `bytes`.
@@ -85,7 +87,9 @@ impl<'a> Request<'a> {
         let (line, request_line) = end.line.of(head)?;
         let fields = &head[line.len() + 2..];
         let mut summary = Summary::new(request_line.version);
-        if end.fields <= FEW_FIELDS {
+        if end.fields <= VERY_FEW_FIELDS {
+            read_fields::<VERY_FEW_FIELDS>(fields, &mut summary)?;
+        } else if end.fields <= FEW_FIELDS {
             read_fields::<FEW_FIELDS>(fields, &mut summary)?;
         } else {
             read_fields::<FIELDS_MAX>(fields, &mut summary)?;

@@ -2,6 +2,7 @@
 
 use super::field::alphanumeric_and;
 use super::rejection::Rejection;
+use super::search;
 
 /// A request line taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +65,11 @@ impl<'a> RequestLine<'a> {
     /// # Errors
     /// Each part has its own; the leftmost one counts.
     pub fn parse(line: &'a [u8], target_bytes_max: usize) -> Result<RequestLine<'a>, Rejection> {
-        // A method is so short that a search with vector instructions costs more to begin.
-        let method_length = line.iter().position(|byte| *byte == b' ').ok_or(Rejection::RequestLine)?;
+        let method_length = search::byte(b' ', line).ok_or(Rejection::RequestLine)?;
         let (method, rest) = (&line[..method_length], &line[method_length + 1..]);
         let method = Method::parse(method)?;
         // A target has no space, so a second one would stand in the version.
-        let target_length = memchr::memchr(b' ', rest).ok_or(Rejection::RequestLine)?;
+        let target_length = search::byte(b' ', rest).ok_or(Rejection::RequestLine)?;
         let (target, version) = (&rest[..target_length], &rest[target_length + 1..]);
         if target.is_empty() {
             return Err(Rejection::RequestLine);

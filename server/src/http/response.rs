@@ -76,6 +76,8 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl ResponseHead<'_> {
     /// Appends the head with its empty line.
+    // Into its only caller, where most of what it may say is known to be missing.
+    #[inline(always)]
     pub fn write(&self, output: &mut Vec<u8>) {
         output.extend_from_slice(b"HTTP/1.1 ");
         output.extend_from_slice(self.status.line().as_bytes());

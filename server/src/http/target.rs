@@ -3,6 +3,7 @@
 use super::field::{host_and_port, is_host_and_port, is_port};
 use super::rejection::Rejection;
 use super::request_line::Method;
+use super::search;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl<'a> Target<'a> {
                 _ => Err(Rejection::Target),
             };
         }
-        let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+        let end = search::either(b'?', b'#', target).unwrap_or(target.len());
         let (path, query) = target.split_at(end);
         // RFC 9112 §3.2: a fragment is not part of any form.
         if !query.is_empty() && memchr::memchr(b'#', query).is_some() {

@@ -11,6 +11,8 @@ use super::call::check;
 pub struct Readiness(u32);
 
 impl Readiness {
+    /// Nothing at all.
+    pub const NOTHING: Readiness = Readiness(0);
     /// There is something to receive or to accept, or the peer will send no more.
     pub const READABLE: Readiness = Readiness(libc::EPOLLIN as u32);
     /// There is room to send.

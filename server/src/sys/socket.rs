@@ -8,6 +8,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, TcpStream};
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 use super::call::{check, check_count, retry};
 
@@ -172,7 +173,14 @@ impl Stream {
     /// # Errors
     /// `WouldBlock` where nothing is there; others mean that the connection is gone.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        retry(|| io::Read::read(&mut &self.0, buffer))
+        let (socket, bytes, room) = (self.0.as_raw_fd(), buffer.as_mut_ptr(), buffer.len());
+        let nobody = ptr::null::<libc::sockaddr>();
+        retry(|| {
+            // libc's recv can be cancelled, for which it takes two locked instructions; so can its send.
+            // SAFETY: the pointer and the length are those of `buffer`; there is no address to be filled in.
+            let result = unsafe { libc::syscall(libc::SYS_recvfrom, socket, bytes, room, 0, nobody, nobody) };
+            check_count(result as libc::ssize_t)
+        })
     }
 
     /// Sends as much as there is room for. With `more`, a last segment that is not full waits for
@@ -182,10 +190,14 @@ impl Stream {
     /// `WouldBlock` where there is no room; others mean that the connection is gone.
     pub fn send(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
         let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
+        let nobody = ptr::null::<libc::sockaddr>();
         retry(|| {
             let socket = self.0.as_raw_fd();
             // SAFETY: the pointer and the length are those of `bytes`.
-            check_count(unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), flags) })
+            let result = unsafe {
+                libc::syscall(libc::SYS_sendto, socket, bytes.as_ptr(), bytes.len(), flags, nobody, 0_usize)
+            };
+            check_count(result as libc::ssize_t)
         })
     }
 

@@ -171,6 +171,35 @@ fn each_session_has_its_slice_in_turn() {
     assert_eq!(slices, [0, 1, 0, 1, 0, 1]);
 }
 
+/// Goal: however many go on with a file, a small answer waits for one slice at most. Method: files that are in
+/// memory, files that are read first, and between any two turns somebody who asks.
+#[test]
+fn a_small_answer_waits_for_one_slice() {
+    let mut simulation = with_files(Limits::default());
+    let other = simulation.connect();
+    let senders: Vec<usize> = (0..8).map(|_| simulation.connect()).collect();
+    simulation.run();
+    for (number, &sender) in senders.iter().enumerate() {
+        let name = if number % 2 == 0 { "large" } else { "sliced" };
+        simulation.send(sender, get(name));
+    }
+    simulation.world().cold.insert(b"sliced".to_vec(), 1000);
+    simulation.turn();
+    simulation.work();
+    let mut slices = simulation.calls("send_file");
+    for _ in 0..40 {
+        simulation.send(other, echo("abc"));
+        simulation.world().calls.clear();
+        simulation.turn();
+        let calls: Vec<_> = simulation.world().calls.iter().map(|call| call.0).collect();
+        let sent = calls.iter().filter(|call| **call == "send_file").count();
+        assert!(sent <= 1 && calls.starts_with(&["receive", "send"]), "{calls:?}");
+        assert_eq!(statuses(&simulation.received(other)), ["200"]);
+        slices += sent;
+    }
+    assert_eq!(slices, 4 * 3 + 4);
+}
+
 #[test]
 fn a_client_that_never_pauses_does_not_keep_others_waiting() {
     let mut simulation = Simulation::new(Limits::default());
