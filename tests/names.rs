@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails the test that it helps")]
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -348,6 +348,27 @@ fn what_is_mounted_is_noticed() {
     world.check().unwrap();
     drop(mount);
     world.check().unwrap();
+}
+
+/// Goal: where something on the way cannot be watched, nothing below it is known. Method: a directory of a file
+/// system that is not, with one below that could be, is moved.
+#[test]
+fn nothing_is_known_below_what_is_not_watched() {
+    if !may_mount("names:unwatched") {
+        return;
+    }
+    let mut world = World::new();
+    let open = |world: &mut World| world.base.open_cached(c"a/b/d/x", &mut world.names);
+    let _outer = Mount::new(&["-t", "ramfs", "ramfs"].map(OsStr::new), &world.path("a")).unwrap();
+    fs::create_dir_all(world.path("a/b/d")).unwrap();
+    let _inner = Mount::in_memory("size=1m", &world.path("a/b/d")).unwrap();
+    fs::write(world.path("a/b/d/x"), "x").unwrap();
+    for _ in 0..12 {
+        assert!(matches!(open(&mut world).unwrap(), Found::File(..)));
+    }
+    assert_eq!(world.names.believed(), 0);
+    fs::rename(world.path("a/b"), world.path("a/c")).unwrap();
+    assert!(open(&mut world).is_err());
 }
 
 #[test]

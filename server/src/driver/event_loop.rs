@@ -36,6 +36,8 @@ use place::Place;
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long nothing is accepted when descriptors or memory are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Turns in which each that goes on without an event has one.
+const GOING_ON_TURNS: usize = 64;
 /// Connections beyond the bound that are told so; others are closed without a word.
 pub const REFUSED_MAX: usize = 64;
 /// Connections that are still accepted from the backlog when the server ends.
@@ -284,7 +286,9 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
 
     fn serve_ready(&mut self) {
         let there = |token: &Token| self.sessions.get_mut(*token).is_some();
-        let first = iter::from_fn(|| self.going_on.pop_front()).find(there);
+        // Where many go on, a few of them: so each has its turn before long, and its peer's time does not run out.
+        let room = self.going_on.len().div_ceil(GOING_ON_TURNS);
+        let first: Vec<_> = iter::from_fn(|| self.going_on.pop_front()).filter(there).take(room).collect();
         let mut ready = mem::take(&mut self.ready);
         if bug("all_that_go_on_have_the_same_turn") {
             ready.extend(self.going_on.drain(..));

@@ -441,8 +441,9 @@ fn kept_open(connections: usize, descriptors: usize) -> usize {
 fn own_descriptors(event_loops: usize, listeners: usize, workers: usize) -> usize {
     /// Standard streams, the tree, a margin.
     const PROCESS: usize = 32;
-    /// Its epoll, bell and reserve, and the connections that are told that they are too many.
-    const EVENT_LOOP: usize = 3 + REFUSED_MAX;
+    /// Its epoll, bell and reserve, three by which it hears of changed names, and the connections that are told
+    /// that they are too many.
+    const EVENT_LOOP: usize = 6 + REFUSED_MAX;
     /// What one operation of the store opens at a time.
     const WORKER: usize = 8;
     PROCESS + (EVENT_LOOP + listeners) * event_loops + WORKER * workers
@@ -478,7 +479,7 @@ mod tests {
         let limits = Limits { connections_max: 1000, ..Limits::default() };
         let bound =
             |descriptors| bounded(limits.clone(), descriptors, own_descriptors(2, 1, 4)).connections_max;
-        let own = 32 + 2 * (4 + REFUSED_MAX as u64) + 4 * 8;
+        let own = 32 + 2 * (7 + REFUSED_MAX as u64) + 4 * 8;
         assert_eq!(bound(u64::MAX), 1000);
         assert_eq!(bound(own + 1000), 1000);
         assert_eq!(bound(own + 999), 999);

@@ -123,7 +123,7 @@ impl BaseDirectory {
     fn open_known(path: &CStr, names: &mut Names) -> Option<Found<Arc<OpenFile>>> {
         let kept = names.find(path)?;
         let status = file::status(kept.as_fd()).ok()?;
-        kept.is_as(&status).then(|| Found::File(kept, version(&status)))
+        (kept.is_as(&status) && status.names > 0).then(|| Found::File(kept, version(&status)))
     }
 
     fn open_and_keep(&self, named: &OwnedFd, status: &Status) -> io::Result<Found<Arc<OpenFile>>> {

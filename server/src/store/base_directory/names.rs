@@ -11,13 +11,16 @@
 //! removed, given other permissions, or that another one took its place; that anything was mounted.
 //! Whether the *file* has changed does not matter here: whoever uses it asks it (`open_file.rs`).
 //!
-//! What cannot be relied on is not watched: file systems that other machines or layers change behind the
-//! kernel's back.
+//! What cannot be relied on is not watched, and nothing below it is known: file systems that other machines
+//! or layers change behind the kernel's back, directories that this process may not read, those that stand
+//! in another mount namespace than it does. Nobody is told of a security module's new policy, nor of who
+//! writes to the device itself. Kernels before 5.17 queue that a file was removed a moment before it is; the
+//! file's own status is asked for that as well.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
 
@@ -29,14 +32,17 @@ use crate::sys::epoll::{Epoll, Readiness};
 use crate::sys::file::{self, BENEATH, CACHED};
 use crate::sys::inotify::{Happening, HappeningBuffer, Inotify, WatchNumber};
 
-/// Directories that are watched by one thread, those that cannot be among them.
+/// Directories of which one thread knows whether it watches them.
 const DIRECTORIES_MAX: usize = 1024;
 /// Names that one thread knows.
 const NAMES_MAX: usize = 12_288;
 /// Bytes of a path beyond which it is not worth the memory.
 const PATH_BYTES_MAX: usize = 256;
+/// Bytes of a directory beyond which it is not watched: to begin, the kernel goes through all of its entries
+/// that it has in memory, ten thousand in a millisecond.
+const DIRECTORY_BYTES_MAX: u64 = 512 * 1024;
 /// Reads that look for themselves after everything was forgotten: so forgetting and learning again, which
-/// takes a millisecond at most, costs next to nothing for each, however often directories are changed.
+/// takes a few milliseconds at most, costs little for each, however often directories are changed.
 const RESTS: u32 = if cfg!(feature = "verification") { 4 } else { 4096 };
 /// Looks at the kernel's queues for one read. Where they fill faster, it looks for itself.
 const LOOKS_MAX: usize = 64;
@@ -103,7 +109,7 @@ impl Names {
     /// lies where they are not told of everything.
     pub(super) fn of(base: BorrowedFd<'_>) -> Names {
         let told = file::file_system(base).is_ok_and(file::FileSystem::is_told_of);
-        let queues = if told { Queues::open().ok() } else { None };
+        let queues = if told { Queues::open(base).ok() } else { None };
         Names { queues, ..Names::default() }
     }
 
@@ -169,14 +175,20 @@ impl Names {
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
         for end in std::iter::once(0).chain(ends) {
             let directory = &path[..end];
-            if self.directories.contains_key(directory) {
-                continue;
+            match self.directories.get(directory) {
+                Some(Some(_)) => continue,
+                // Of whatever is below one that is not watched, not everything would be told.
+                Some(None) => return,
+                None => {}
             }
             if self.directories.len() >= DIRECTORIES_MAX {
                 return self.forget();
             }
             let Some(watched) = self.watch(base, directory) else { return };
             self.directories.insert(directory.into(), watched);
+            if watched.is_none() {
+                return;
+            }
         }
     }
 
@@ -184,7 +196,8 @@ impl Names {
     fn watch(&mut self, base: BorrowedFd<'_>, directory: &[u8]) -> Option<Option<usize>> {
         let (path, flags) = (CString::new(directory).ok()?, libc::O_PATH | libc::O_DIRECTORY);
         let named = file::open_beneath(base, or_dot(&path), flags, BENEATH | CACHED).ok()?;
-        if !file::file_system(named.as_fd()).is_ok_and(file::FileSystem::is_told_of) {
+        let long = file::status(named.as_fd()).is_ok_and(|status| status.length > DIRECTORY_BYTES_MAX);
+        if long || !file::file_system(named.as_fd()).is_ok_and(file::FileSystem::is_told_of) {
             return Some(None);
         }
         let mut name = Name::default();
@@ -254,9 +267,15 @@ impl Names {
 }
 
 impl Queues {
-    fn open() -> io::Result<Queues> {
+    fn open(base: BorrowedFd<'_>) -> io::Result<Queues> {
         let (either, entries) = (Epoll::new()?, Inotify::new()?);
-        let mounts = File::open("/proc/self/mountinfo")?;
+        let mut mounts = File::open("/proc/self/mountinfo")?;
+        // Of mounts in another namespace nothing would be told. The first number is that of the mount.
+        let (mut list, own) = (String::new(), file::mount(base)?.to_string());
+        mounts.read_to_string(&mut list)?;
+        if !list.lines().any(|line| line.split(' ').next() == Some(&own)) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         either.add_lasting(entries.as_fd(), Readiness::READABLE, ENTRIES)?;
         either.add_lasting(mounts.as_fd(), Readiness::PRIORITY, MOUNTS)?;
         Ok(Queues { either, entries, _mounts: mounts })
