@@ -20,8 +20,18 @@
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const entries = find("#entries", fresh);
+    const at = deletes().indexOf(document.activeElement);
     if (entries) find("#entries").replaceWith(document.adoptNode(entries));
     enhance();
+    focus(at);
+  }
+
+  const deletes = () => [...document.querySelectorAll("#entries .delete")];
+
+  // Whoever has no mouse goes on where the button was, or at the last one.
+  function focus(at) {
+    const buttons = deletes();
+    if (at >= 0) (buttons[Math.min(at, buttons.length - 1)] || find("#entries a"))?.focus();
   }
 
   // Deleting.
@@ -44,6 +54,7 @@
     const isFile = row.dataset.entry === "file";
     const what = isFile ? "file" : "directory, which has to be empty";
     if (!await confirmed(`Delete “${name}”?`, `This removes the ${what}, for good.`, "Delete")) return;
+    const at = deletes().indexOf(button);
     button.disabled = true;
     const headers = isFile ? { "If-Match": row.dataset.tag } : {};
     try {
@@ -51,7 +62,8 @@
       const text = await answer.text();
       if (answer.ok) {
         say(`${name} is deleted`);
-        return await refresh();
+        await refresh();
+        return focus(at);
       }
       const changed = answer.status === 412 ? "it has changed since this page was made: look again" : "";
       say(`${name} is not deleted: ${changed || reason(answer.status, text)}`);
@@ -59,6 +71,7 @@
       say(`${name} is not deleted: the server does not answer`);
     }
     button.disabled = false;
+    focus(at);
   }
 
   function confirmed(question, detail, yes) {

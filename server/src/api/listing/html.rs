@@ -20,7 +20,7 @@ pub(in crate::api) const POLICY: (&str, &str) = (
 /// The same with the listing's script, which may ask this server and no other.
 pub(super) const TOOLS_POLICY: (&str, &str) = (
     "Content-Security-Policy",
-    "default-src 'none'; style-src 'sha256-3dnXzbFelz494amjG1fGWVOPiOzcDcQ2HcAV4Zq3hlg='; script-src 'sha256-jqF2ikcLPgZtAPs8o9l7zVuJYNa5aq7eIqM6X9NidbU='; connect-src 'self'; \
+    "default-src 'none'; style-src 'sha256-3dnXzbFelz494amjG1fGWVOPiOzcDcQ2HcAV4Zq3hlg='; script-src 'sha256-rQ9ezv2S/uUH3+Rk7nNonf1FLweOsn1+336nf+nLIwE='; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
