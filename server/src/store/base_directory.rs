@@ -102,6 +102,12 @@ impl BaseDirectory {
         (BaseDirectory { kept: Arc::clone(&kept), ..self }, kept)
     }
 
+    /// What `path` leads to, named and not opened.
+    fn name(&self, path: &CStr, resolve: u64) -> io::Result<OwnedFd> {
+        let how = if bug("links_followed_by_reads") { WITHIN } else { BENEATH };
+        file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how | resolve)
+    }
+
     /// Opens a regular file for reading that `named` only names, unless it is open: that it is the
     /// same one, and as it was, is certain before it is used. What opening goes through, links to
     /// descriptors, costs as much as all other calls of a small file's request.
@@ -174,8 +180,7 @@ impl Directory for BaseDirectory {
     type Names = Names;
 
     fn open_file(&self, path: &CStr) -> io::Result<Found<Arc<OpenFile>>> {
-        let how = if bug("links_followed_by_reads") { WITHIN } else { BENEATH };
-        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how)?;
+        let named = self.name(path, 0)?;
         self.open_to_read(&named)
     }
 
@@ -185,8 +190,7 @@ impl Directory for BaseDirectory {
         }
         // Before it is resolved: what happens from here on will be told.
         let standing = names.standing(path);
-        let how = if bug("links_followed_by_reads") { WITHIN } else { BENEATH };
-        let named = file::open_beneath(self.base.as_fd(), or_dot(path), libc::O_PATH, how | CACHED)?;
+        let named = self.name(path, CACHED)?;
         let status = file::status(named.as_fd())?;
         let Some(kept) = self.kept_as(&status) else { return self.open_and_keep(&named, &status) };
         // Who is read for the second time in a few seconds may be read for the third time.
