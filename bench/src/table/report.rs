@@ -87,7 +87,7 @@ fn table(rows: &[Row], rounds: usize, seconds: f64) -> String {
     let mut text = format!(
         "# This server, its floor and others\n\n\
          Made by `cargo run --release -p bench --bin table`: medians of {rounds} interleaved rounds of {seconds} s, \
-         server on one processor, client on another one, over loopback. Linux {}, {}.\n\n\
+         server on one processor, client on another one, over loopback. Linux {}, {}, congestion control {}.\n\n\
          CPU is the processor time of the server for one request (of a request in a batch), in all its processes; \
          the ratios are to the floor of the same workload, the bare system calls without HTTP (`bench/src/floor.rs`). \
          Less is better, but for requests. Ratios within a tenth of each other are no finding. System calls are those of \
@@ -95,6 +95,8 @@ fn table(rows: &[Row], rounds: usize, seconds: f64) -> String {
          ![CPU as a ratio to the floor](table.svg)\n",
         kernel.trim(),
         processor.trim_start_matches([' ', '\t', ':']),
+        // What sends much depends on it more than on the server.
+        read("/proc/sys/net/ipv4/tcp_congestion_control").trim(),
     );
     let mut letter = ' ';
     for (row, floor, ratio) in ratios(rows) {
