@@ -13,6 +13,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http_server::store::base_directory::{BaseDirectory, Names};
@@ -21,7 +22,7 @@ use http_server::sys::file::{Place, rename};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
-use tests::{Mount, depth, ledger, make_fifo, may_mount};
+use tests::{Mount, depth, eventually, ledger, make_fifo, may_mount};
 
 /// A tree, and one thread's view of it.
 struct World {
@@ -369,6 +370,66 @@ fn nothing_is_known_below_what_is_not_watched() {
     assert_eq!(world.names.believed(), 0);
     fs::rename(world.path("a/b"), world.path("a/c")).unwrap();
     assert!(open(&mut world).is_err());
+}
+
+/// Goal: where more happens than the kernel keeps in mind, nothing is believed. Method: its queue is filled, and
+/// then two directories change places.
+#[test]
+fn more_changes_than_are_told_are_noticed() {
+    let mut world = World::new();
+    fs::write(world.path("y"), "y").unwrap();
+    world.learn();
+    let max: usize =
+        fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    for number in 0..max + 100 {
+        // What is told twice in a row is told once.
+        assert!(world.change((Change::Permit, ["x", "y"][number % 2], "x")));
+    }
+    assert!(world.change((Change::Exchange, "a", "b")));
+    for _ in 0..12 {
+        world.check().unwrap();
+    }
+}
+
+/// Goal: where mounts are not told of, nothing is known. Method: the tree as another mount namespace has it.
+#[test]
+fn nothing_is_known_of_another_namespace() {
+    if !may_mount("names:namespace") {
+        return;
+    }
+    let mut elsewhere =
+        Command::new("unshare").args(["-m", "--propagation", "private", "sleep", "60"]).spawn().unwrap();
+    let world = World::new();
+    let there = PathBuf::from(format!("/proc/{}/root", elsewhere.id()));
+    let own = |path: &str| fs::read_link(path).unwrap();
+    let namespace = format!("/proc/{}/ns/mnt", elsewhere.id());
+    eventually("it has a namespace of its own", || own(&namespace) != own("/proc/self/ns/mnt"));
+    let path = there.join(world.home.path().strip_prefix("/").unwrap()).join("b");
+    let (base, _) = BaseDirectory::open(&path).unwrap().keep_open(1024);
+    let mut names = base.names();
+    for _ in 0..12 {
+        assert!(matches!(base.open_cached(c"b/x", &mut names).unwrap(), Found::File(..)));
+    }
+    assert_eq!(names.believed(), 0);
+    elsewhere.kill().unwrap();
+    elsewhere.wait().unwrap();
+}
+
+#[test]
+fn a_very_long_directory_is_not_watched() {
+    let mut world = World::new();
+    let before = |world: &World| world.names.believed();
+    for number in 0..40_000 {
+        fs::write(world.path(&format!("a/{}{number}", "n".repeat(200))), "").unwrap();
+        if fs::metadata(world.path("a")).unwrap().len() > 600 * 1024 {
+            break;
+        }
+    }
+    world.learn();
+    let known = before(&world);
+    world.check().unwrap();
+    // Neither what is in it, nor what is below.
+    assert_eq!(before(&world), known + 3);
 }
 
 #[test]

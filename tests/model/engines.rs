@@ -80,7 +80,8 @@ impl Disk for Real {
     }
 
     fn directory(&self) -> BaseDirectory {
-        BaseDirectory::open(self.0.path()).unwrap()
+        // What is read again is open, and its name known, as in the server.
+        BaseDirectory::open(self.0.path()).unwrap().keep_open(1024).0
     }
 
     fn left(&self) -> (Tree, usize) {

@@ -102,6 +102,7 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::Loom, "count_is_looked_at_first", "shared/counters.rs", "shared::schedules::counters::count_never_exceeds_its_bound"),
     bug(Layer::Loom, "sweeper_is_not_woken", "shared/kept.rs", "shared::schedules::kept::what_is_kept_is_swept"),
     bug(Layer::Names, "changed_entry_is_not_noticed", "store/base_directory/names.rs", "who_may_open_it_no_more_is_noticed"),
+    bug(Layer::Names, "lost_changes_are_not_noticed", "store/base_directory/names.rs", "more_changes_than_are_told_are_noticed"),
     bug(Layer::Names, "moved_directory_is_not_noticed", "store/base_directory/names.rs", "each_change_is_noticed_at_once"),
     bug(Layer::Unit, "kept_file_is_not_compared", "store/base_directory.rs", "store::base_directory::tests::a_file_is_used_again_only_as_it_was"),
     bug(Layer::Loom, "queue_is_open_a_moment_ago", "shared/queue.rs", "shared::schedules::queue::push_against_close_is_refused_or_popped"),

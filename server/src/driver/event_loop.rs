@@ -5,7 +5,6 @@ mod place;
 
 use std::collections::VecDeque;
 use std::io;
-use std::iter;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -285,23 +284,30 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
     }
 
     fn serve_ready(&mut self) {
-        let there = |token: &Token| self.sessions.get_mut(*token).is_some();
-        // Where many go on, a few of them: so each has its turn before long, and its peer's time does not run out.
-        let room = self.going_on.len().div_ceil(GOING_ON_TURNS);
-        let first: Vec<_> = iter::from_fn(|| self.going_on.pop_front()).filter(there).take(room).collect();
+        let going_on = self.going_on.len().div_ceil(GOING_ON_TURNS);
         let mut ready = mem::take(&mut self.ready);
         if bug("all_that_go_on_have_the_same_turn") {
             ready.extend(self.going_on.drain(..));
         }
-        // One of those that go on, and last: the slice of a file takes as long as dozens of small answers, and
-        // who asks for one meanwhile waits for no more than one of them.
-        for token in ready.drain(..).chain(first) {
-            if let Some(session) = self.sessions.get_mut(token).and_then(Place::session) {
-                session.queued = false;
-                self.serve(token, Occasion::Turn);
-            }
+        for token in ready.drain(..) {
+            self.serve_in_turn(token);
         }
         self.ready = ready;
+        // One of those that go on, and last: the slice of a file takes as long as dozens of small answers, and
+        // who asks for one meanwhile waits for no more than one of them. Of many a few: so each has its turn
+        // before its peer's time runs out.
+        for _ in 0..going_on {
+            let Some(token) = self.going_on.pop_front() else { return };
+            self.serve_in_turn(token);
+        }
+    }
+
+    /// One that was closed since its turn was noted has none.
+    fn serve_in_turn(&mut self, token: Token) {
+        if let Some(session) = self.sessions.get_mut(token).and_then(Place::session) {
+            session.queued = false;
+            self.serve(token, Occasion::Turn);
+        }
     }
 
     fn meet_deadlines(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::mem::{align_of, size_of};
+use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::call::{check, check_count, retry};
@@ -43,8 +43,7 @@ pub struct WatchNumber(libc::c_int);
 #[derive(Debug)]
 pub struct Inotify(OwnedFd);
 
-/// Room for some hundred events, aligned as the kernel's struct is.
-#[repr(C, align(8))]
+/// Room for some hundred events.
 pub struct HappeningBuffer([u8; 8192]);
 
 impl Default for HappeningBuffer {
@@ -108,7 +107,6 @@ impl Inotify {
 
 /// Watch and mask of the first event in `bytes`, and how long it is with its name.
 fn first(bytes: &[u8]) -> Option<(libc::c_int, u32, usize)> {
-    const { assert!(align_of::<libc::inotify_event>() <= align_of::<HappeningBuffer>()) }
     let four = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let length = size_of::<libc::inotify_event>() + four(12)? as usize;
     Some((four(0)?.cast_signed(), four(4)?, length))

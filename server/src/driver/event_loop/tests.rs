@@ -200,6 +200,22 @@ fn a_small_answer_waits_for_one_slice() {
     assert_eq!(slices, 4 * 3 + 4);
 }
 
+/// Goal: of many who go on with a file each has its turn soon. Method: so many that one of them in a turn would
+/// leave the last one waiting for more turns than there are.
+#[test]
+fn many_that_go_on_share_a_turn() {
+    let mut simulation = with_files(Limits::default());
+    let senders: Vec<usize> = (0..4 * GOING_ON_TURNS).map(|_| simulation.connect()).collect();
+    simulation.run();
+    senders.iter().for_each(|&sender| simulation.send(sender, get("large")));
+    simulation.turn();
+    let begun = simulation.calls("send_file");
+    for _ in 0..GOING_ON_TURNS {
+        simulation.turn();
+    }
+    assert!(simulation.calls("send_file") >= begun + senders.len());
+}
+
 #[test]
 fn a_client_that_never_pauses_does_not_keep_others_waiting() {
     let mut simulation = Simulation::new(Limits::default());
