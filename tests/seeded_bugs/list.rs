@@ -134,7 +134,7 @@ pub(crate) const BUGS: &[Bug] = &[
     bug(Layer::EventLoop, "stale_token_finds_its_successor", "driver/slots.rs", "driver::event_loop::tests::jobs::an_outcome_never_reaches_a_successor"),
     bug(Layer::EventLoop, "rest_of_a_short_send_is_lost", "driver/session/sending.rs", "driver::event_loop::tests::while_answers_are_unsent_nothing_is_received"),
     bug(Layer::EventLoop, "short_send_is_repeated", "driver/session/sending.rs", "driver::event_loop::properties::the_network_and_the_disk_do_not_change_the_answers"),
-    bug(Layer::EventLoop, "all_that_go_on_have_the_same_turn", "driver/event_loop.rs", "driver::event_loop::tests::a_small_answer_waits_for_one_slice"),
+    bug(Layer::EventLoop, "all_that_go_on_have_the_same_turn", "driver/event_loop/ready.rs", "driver::event_loop::tests::a_small_answer_waits_for_one_slice"),
     bug(Layer::EventLoop, "closed_over_unread_bytes", "driver/session.rs", "driver::event_loop::tests::ending::what_follows_the_last_answer_is_read_past_for_a_while"),
     bug(Layer::Unit, "pin_ignored_by_listings", "store/list.rs", "store::tests::listings::a_file_that_is_being_appended_to_is_listed_as_it_was"),
     bug(Layer::Model, "entry_is_on_two_pages", "store/list.rs", "random_sequences_agree_with_the_reference"),

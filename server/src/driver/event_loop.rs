@@ -2,6 +2,7 @@
 
 mod counting;
 mod place;
+mod ready;
 
 use std::collections::VecDeque;
 use std::io;
@@ -35,8 +36,6 @@ use place::Place;
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long nothing is accepted when descriptors or memory are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Turns in which each that goes on without an event has one.
-const GOING_ON_TURNS: usize = 64;
 /// Connections beyond the bound that are told so; others are closed without a word.
 pub const REFUSED_MAX: usize = 64;
 /// Connections that are still accepted from the backlog when the server ends.
@@ -280,33 +279,6 @@ impl<N: Network<D>, D: Directory, C: Clock> EventLoop<N, D, C> {
             self.serve(token, Occasion::Done(done));
         } else {
             self.common.discard(token, done.held);
-        }
-    }
-
-    fn serve_ready(&mut self) {
-        let going_on = self.going_on.len().div_ceil(GOING_ON_TURNS);
-        let mut ready = mem::take(&mut self.ready);
-        if bug("all_that_go_on_have_the_same_turn") {
-            ready.extend(self.going_on.drain(..));
-        }
-        for token in ready.drain(..) {
-            self.serve_in_turn(token);
-        }
-        self.ready = ready;
-        // One of those that go on, and last: the slice of a file takes as long as dozens of small answers, and
-        // who asks for one meanwhile waits for no more than one of them. Of many a few: so each has its turn
-        // before its peer's time runs out.
-        for _ in 0..going_on {
-            let Some(token) = self.going_on.pop_front() else { return };
-            self.serve_in_turn(token);
-        }
-    }
-
-    /// One that was closed since its turn was noted has none.
-    fn serve_in_turn(&mut self, token: Token) {
-        if let Some(session) = self.sessions.get_mut(token).and_then(Place::session) {
-            session.queued = false;
-            self.serve(token, Occasion::Turn);
         }
     }
 

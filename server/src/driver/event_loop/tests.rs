@@ -3,6 +3,7 @@
 mod ending;
 mod jobs;
 
+use super::ready::GOING_ON_TURNS;
 use super::*;
 use crate::driver::simulated::Simulation;
 use crate::driver::transport::Transport;
